@@ -1,0 +1,27 @@
+//! The vocabulary of Keyward: types that are valid once they exist, and decisions as pure
+//! functions that take `now`. Nothing here waits, stores or speaks HTTP.
+
+mod audit;
+mod blocklist;
+mod caller;
+mod email;
+mod event;
+mod family;
+mod ids;
+mod password;
+mod roles;
+mod timestamp;
+mod user;
+
+pub use audit::{AuditRecord, SecurityEvent};
+pub use caller::Caller;
+pub use email::{Email, EmailError};
+pub use event::{Event, EventKind};
+pub use family::{
+    EndReason, Family, FamilyLimits, Generation, Handle, PresentedToken, Verdict, judge,
+};
+pub use ids::{AuditId, EventId, SessionId, UserId};
+pub use password::{NewPassword, Password, PasswordFlaw, PasswordPolicy};
+pub use roles::{Role, RoleError, Roles};
+pub use timestamp::Timestamp;
+pub use user::{Epoch, User, UserStatus};

@@ -1,0 +1,69 @@
+use serde_json::Value;
+
+use super::{Caller, SessionId, UserId};
+
+/// The closed list of what the audit log records. A successful refresh is not in it: there are
+/// too many, and the family's row tells the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecurityEvent {
+    UserCreated,
+    LoginSucceeded,
+    LoginFailed,
+    SessionRevoked,
+    SessionsRevoked,
+    RefreshTokenReused,
+    RefreshTokenAhead,
+    SigningKeyCreated,
+}
+
+impl SecurityEvent {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UserCreated => "user_created",
+            Self::LoginSucceeded => "login_succeeded",
+            Self::LoginFailed => "login_failed",
+            Self::SessionRevoked => "session_revoked",
+            Self::SessionsRevoked => "sessions_revoked",
+            Self::RefreshTokenReused => "refresh_token_reused",
+            Self::RefreshTokenAhead => "refresh_token_ahead",
+            Self::SigningKeyCreated => "signing_key_created",
+        }
+    }
+}
+
+/// One line of the audit log: who did what, to whom, from where.
+#[derive(Debug, Clone)]
+pub struct AuditRecord {
+    pub event: SecurityEvent,
+    pub user_id: Option<UserId>,
+    pub session_id: Option<SessionId>,
+    pub caller: Caller,
+    /// What else a reader of the log needs; never a secret.
+    pub detail: Option<Value>,
+}
+
+impl AuditRecord {
+    #[must_use]
+    pub fn new(event: SecurityEvent, caller: &Caller) -> Self {
+        Self { event, user_id: None, session_id: None, caller: caller.clone(), detail: None }
+    }
+
+    #[must_use]
+    pub fn user(mut self, user_id: UserId) -> Self {
+        self.user_id = Some(user_id);
+        self
+    }
+
+    #[must_use]
+    pub fn session(mut self, session_id: SessionId) -> Self {
+        self.session_id = Some(session_id);
+        self
+    }
+
+    #[must_use]
+    pub fn detail(mut self, detail: Value) -> Self {
+        self.detail = Some(detail);
+        self
+    }
+}
