@@ -1,0 +1,3 @@
+DROP TABLE leases;
+DROP TABLE outbox_deliveries;
+DROP TABLE outbox;

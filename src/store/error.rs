@@ -1,0 +1,77 @@
+use sqlx::Error as Sqlx;
+
+/// What went wrong with the database, by what the caller can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Try again later: away, restarting, out of connections or of disk, locked for too long.
+    #[error("database unavailable: {0}")]
+    Unavailable(#[source] Sqlx),
+    /// No answer in time. Whether a write took effect is not known.
+    #[error("database work {work:?} took too long")]
+    Timeout { work: &'static str },
+    /// A statement is wrong, or a row holds what it cannot hold: a defect of ours.
+    #[error("database: {0}")]
+    Defect(#[source] Sqlx),
+    #[error("column {column:?} holds what it cannot hold: {reason}")]
+    Column { column: &'static str, reason: String },
+    #[error("database work {work:?} stopped: {reason}")]
+    Stopped { work: &'static str, reason: String },
+}
+
+impl StoreError {
+    pub(super) fn column(column: &'static str, reason: &dyn std::fmt::Display) -> Self {
+        Self::Column { column, reason: reason.to_string() }
+    }
+
+    pub(super) fn panicked(work: &'static str, error: &tokio::task::JoinError) -> Self {
+        Self::Stopped { work, reason: error.to_string() }
+    }
+
+    /// Tells whether trying again later can help.
+    #[must_use]
+    pub const fn transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Timeout { .. })
+    }
+}
+
+impl From<Sqlx> for StoreError {
+    fn from(error: Sqlx) -> Self {
+        let transient = match &error {
+            Sqlx::Io(_) | Sqlx::Tls(_) | Sqlx::Protocol(_) => true,
+            Sqlx::PoolTimedOut | Sqlx::PoolClosed | Sqlx::WorkerCrashed => true,
+            Sqlx::Database(database) => database.code().is_some_and(|code| transient_code(&code)),
+            _ => false,
+        };
+        if transient { Self::Unavailable(error) } else { Self::Defect(error) }
+    }
+}
+
+/// SQLSTATE classes on PostgreSQL (five characters), primary result codes on SQLite (a number).
+fn transient_code(code: &str) -> bool {
+    if code.len() == 5 && !code.starts_with('-') {
+        return matches!(code.get(..2), Some("08" | "40" | "53" | "57" | "58")) || matches!(code, "55P03" | "25006" | "25P03");
+    }
+    const BUSY: u32 = 5;
+    const LOCKED: u32 = 6;
+    const IOERR: u32 = 10;
+    const FULL: u32 = 13;
+    const CANTOPEN: u32 = 14;
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, BUSY | LOCKED | IOERR | FULL | CANTOPEN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_that_pass_by_themselves() {
+        for code in ["08006", "57P01", "53300", "40P01", "55P03", "25006", "5", "6", "13", "10", "522"] {
+            assert!(transient_code(code), "{code}");
+        }
+        for code in ["23505", "42P01", "22001", "1", "19", "2067"] {
+            assert!(!transient_code(code), "{code}");
+        }
+        assert!(StoreError::from(Sqlx::PoolTimedOut).transient());
+        assert!(!StoreError::from(Sqlx::RowNotFound).transient());
+    }
+}

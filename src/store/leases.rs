@@ -1,0 +1,61 @@
+use std::time::Duration;
+
+use super::sql::{Record, Row};
+use super::{StoreError, Tx};
+use crate::domain::Timestamp;
+
+/// The right to do a job that one replica does at a time, until it expires or is given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    pub name: &'static str,
+    pub holder: String,
+    /// Rises with every change of holder; a write that names an old one changes nothing.
+    pub fence: i64,
+}
+
+struct Fence(i64);
+
+impl Record for Fence {
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        row.get("fence").map(Self)
+    }
+}
+
+impl Tx {
+    /// Takes or prolongs a lease; `None` while another holder's has not expired.
+    pub async fn lease_take(
+        &mut self,
+        name: &'static str,
+        holder: &str,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> Result<Option<Lease>, StoreError> {
+        let fence: Option<Fence> = self
+            .query(
+                "INSERT INTO leases (name, holder, fence, expires_at) VALUES ($1, $2, 1, $3) \
+                 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at, \
+                 fence = leases.fence + CASE WHEN leases.holder = excluded.holder THEN 0 ELSE 1 END \
+                 WHERE leases.holder = excluded.holder OR leases.expires_at <= $4 \
+                 RETURNING fence",
+            )
+            .bind(name.to_owned())
+            .bind(holder.to_owned())
+            .bind(now + ttl)
+            .bind(now)
+            .fetch_optional()
+            .await?;
+        Ok(fence.map(|Fence(fence)| Lease { name, holder: holder.to_owned(), fence }))
+    }
+
+    /// Gives a lease back early, so that the next holder need not wait for it to expire.
+    pub async fn lease_release(&mut self, lease: &Lease, now: Timestamp) -> Result<(), StoreError> {
+        self.query("UPDATE leases SET expires_at = $4 WHERE name = $1 AND holder = $2 AND fence = $3")
+            .bind(lease.name.to_owned())
+            .bind(lease.holder.clone())
+            .bind(lease.fence)
+            .bind(now)
+            .execute()
+            .await
+            .map(drop)
+    }
+}

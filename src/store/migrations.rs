@@ -1,0 +1,191 @@
+//! The schema, step by step. All missing steps are applied in one transaction, so that a crash in
+//! the middle leaves either the old schema or the new one.
+
+use std::time::Duration;
+
+use super::sql::{Record, Row};
+use super::{Store, StoreError, Tx};
+use crate::domain::Timestamp;
+
+/// Any constant will do, as long as nobody else on the database uses it for the same purpose.
+const LOCK: i64 = 0x6b65_7977_6172_6400;
+const LOCK_POLLS: u32 = 300;
+const LOCK_POLL: Duration = Duration::from_millis(200);
+
+struct Step {
+    name: &'static str,
+    /// SQLite, PostgreSQL.
+    up: [&'static str; 2],
+    down: [&'static str; 2],
+}
+
+macro_rules! step {
+    ($name:literal) => {
+        Step {
+            name: $name,
+            up: [
+                include_str!(concat!("../../migrations/sqlite/", $name, ".up.sql")),
+                include_str!(concat!("../../migrations/postgres/", $name, ".up.sql")),
+            ],
+            down: [
+                include_str!(concat!("../../migrations/sqlite/", $name, ".down.sql")),
+                include_str!(concat!("../../migrations/postgres/", $name, ".down.sql")),
+            ],
+        }
+    };
+}
+
+/// In order; the version of a step is its place, counted from one.
+const STEPS: [Step; 5] = [
+    step!("0001_users_auth"),
+    step!("0002_refresh_tokens"),
+    step!("0003_signing_keys"),
+    step!("0004_outbox"),
+    step!("0005_audit_log"),
+];
+
+/// The oldest binary (by the number of steps it knows) that works with this schema. Raise it only
+/// with a step that breaks the code before it.
+const MIN_BINARY: i64 = 1;
+
+#[derive(Debug, Clone)]
+pub struct AppliedMigration {
+    pub version: i64,
+    pub name: String,
+    pub applied_at: Timestamp,
+    min_binary: i64,
+}
+
+impl Record for AppliedMigration {
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            version: row.get("version")?,
+            name: row.get("name")?,
+            applied_at: row.get("applied_at")?,
+            min_binary: row.get("min_binary")?,
+        })
+    }
+}
+
+/// What a migration did: the names of the steps, in the order in which they ran.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrations(pub Vec<&'static str>);
+
+impl Store {
+    /// Applies the steps that are missing. Steps newer than this binary are left alone (a newer
+    /// replica made them) unless they say that a binary this old must not run.
+    pub async fn migrate_up(&self, now: Timestamp) -> Result<Migrations, StoreError> {
+        let mut tx = self.migration_lock().await?;
+        let applied = tx.migrations().await?;
+        refuse_if_too_old(&applied)?;
+        let done = applied.iter().map(|step| step.version).max().unwrap_or(0);
+        let mut names = Vec::new();
+        for (version, step) in (1_i64..).zip(&STEPS).filter(|(version, _)| *version > done) {
+            tx.script(step.up[usize::from(tx.postgres())]).await?;
+            tx.query("INSERT INTO schema_migrations (version, name, min_binary, applied_at) VALUES ($1, $2, $3, $4)")
+                .bind(version)
+                .bind(step.name.to_owned())
+                .bind(MIN_BINARY)
+                .bind(now)
+                .execute()
+                .await?;
+            names.push(step.name);
+        }
+        tx.commit().await?;
+        Ok(Migrations(names))
+    }
+
+    /// Takes steps back, newest first, until `target` is the newest one left.
+    pub async fn migrate_down(&self, target: i64) -> Result<Migrations, StoreError> {
+        let mut tx = self.migration_lock().await?;
+        let applied = tx.migrations().await?;
+        refuse_if_too_old(&applied)?;
+        let mut names = Vec::new();
+        for row in applied.iter().rev().filter(|row| row.version > target) {
+            let known = usize::try_from(row.version - 1).ok().and_then(|at| STEPS.get(at));
+            let Some(step) = known else { return Err(too_old(row.version)) };
+            tx.script(step.down[usize::from(tx.postgres())]).await?;
+            tx.query("DELETE FROM schema_migrations WHERE version = $1").bind(row.version).execute().await?;
+            names.push(step.name);
+        }
+        tx.commit().await?;
+        Ok(Migrations(names))
+    }
+
+    /// Lists the steps that were applied, oldest first.
+    pub async fn migrations(&self) -> Result<Vec<AppliedMigration>, StoreError> {
+        let mut tx = self.migration_lock().await?;
+        let applied = tx.migrations().await?;
+        tx.commit().await?;
+        Ok(applied)
+    }
+
+    /// Opens a transaction that only one migrating process has at a time. On SQLite `BEGIN
+    /// IMMEDIATE` is the lock; on PostgreSQL it is polled, and held by the transaction rather than
+    /// the session, which a transaction pooler would share out.
+    async fn migration_lock(&self) -> Result<Tx, StoreError> {
+        for _ in 0..LOCK_POLLS {
+            let mut tx = self.begin().await?;
+            if !tx.postgres() || tx.migration_try_lock().await? {
+                tx.migrations_table().await?;
+                return Ok(tx);
+            }
+            tx.rollback().await?;
+            tokio::time::sleep(LOCK_POLL).await;
+        }
+        Err(StoreError::Timeout { work: "waiting for another migration" })
+    }
+}
+
+struct Locked(bool);
+
+impl Record for Locked {
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        row.get("locked").map(Self)
+    }
+}
+
+impl Tx {
+    async fn migration_try_lock(&mut self) -> Result<bool, StoreError> {
+        self.script("SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '10min'").await?;
+        let locked: Locked =
+            self.query("SELECT pg_try_advisory_xact_lock($1) AS locked").bind(LOCK).fetch_one().await?;
+        Ok(locked.0)
+    }
+
+    async fn migrations_table(&mut self) -> Result<(), StoreError> {
+        self.query_either(
+            "CREATE TABLE IF NOT EXISTS schema_migrations (version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, \
+             min_binary INTEGER NOT NULL, applied_at INTEGER NOT NULL) STRICT",
+            "CREATE TABLE IF NOT EXISTS schema_migrations (version bigint NOT NULL PRIMARY KEY, name text NOT NULL, \
+             min_binary bigint NOT NULL, applied_at timestamptz NOT NULL)",
+        )
+        .execute()
+        .await
+        .map(drop)
+    }
+
+    async fn migrations(&mut self) -> Result<Vec<AppliedMigration>, StoreError> {
+        self.query("SELECT version, name, min_binary, applied_at FROM schema_migrations ORDER BY version")
+            .fetch_all()
+            .await
+    }
+}
+
+fn refuse_if_too_old(applied: &[AppliedMigration]) -> Result<(), StoreError> {
+    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    match applied.iter().map(|step| step.min_binary).max() {
+        Some(needed) if needed > known => Err(too_old(needed)),
+        _ => Ok(()),
+    }
+}
+
+fn too_old(needed: i64) -> StoreError {
+    StoreError::Defect(sqlx::Error::Configuration(
+        format!(
+            "the database's schema needs a Keyward that knows {needed} migrations; this one knows {}: upgrade it",
+            STEPS.len()
+        )
+        .into(),
+    ))
+}

@@ -1,0 +1,130 @@
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+use super::sql::{Record, Row};
+use super::{Store, StoreError};
+
+/// Earlier engines can lose acknowledged commits in WAL mode.
+const SQLITE_ENGINE_MIN: (u32, u32, u32) = (3, 51, 3);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Another process (the command line beside a server) may be writing.
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Where the data is.
+#[derive(Debug, Clone, Copy)]
+pub enum Location<'a> {
+    Sqlite(&'a Path),
+    /// A URL with its password: not to be logged.
+    Postgres(&'a str),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct DatabaseOptions {
+    pub max_connections: u32,
+    /// A transaction pooler such as `PgBouncer` sits in front: no state may stay on a connection.
+    pub transaction_pooler: bool,
+}
+
+impl Store {
+    pub async fn open(location: Location<'_>, options: DatabaseOptions) -> Result<Self, StoreError> {
+        match location {
+            Location::Sqlite(path) => Self::open_sqlite(path, options).await,
+            Location::Postgres(url) => Self::open_postgres(url, options).await,
+        }
+    }
+
+    async fn open_sqlite(path: &Path, options: DatabaseOptions) -> Result<Self, StoreError> {
+        let connect = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(SQLITE_BUSY_TIMEOUT)
+            .pragma("trusted_schema", "OFF");
+        let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false);
+        let writer: SqlitePool = pool().max_connections(1).connect_with(connect.clone()).await?;
+        let readers = pool()
+            .max_connections(options.max_connections)
+            .connect_lazy_with(connect.pragma("query_only", "ON"));
+        let store = Self::Sqlite { writer, readers };
+        let version: Engine = store
+            .read("sqlite_version", |tx| {
+                Box::pin(async move { tx.query("SELECT sqlite_version() AS version").fetch_one().await })
+            })
+            .await?;
+        check_engine(&version.0)?;
+        Ok(store)
+    }
+
+    async fn open_postgres(url: &str, options: DatabaseOptions) -> Result<Self, StoreError> {
+        let mut connect = PgConnectOptions::from_str(url)?.application_name("keyward");
+        connect = if options.transaction_pooler {
+            connect.statement_cache_capacity(0)
+        } else {
+            // A little less than the budget of a request, so that the server gives up before we do.
+            connect.options([
+                ("statement_timeout", "3500"),
+                ("lock_timeout", "3000"),
+                ("idle_in_transaction_session_timeout", "10000"),
+            ])
+        };
+        let pool = PgPoolOptions::new()
+            .max_connections(options.max_connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .connect_with(connect)
+            .await?;
+        Ok(Self::Postgres(pool))
+    }
+
+    /// Returns the file of an embedded database.
+    #[must_use]
+    pub fn sqlite_path(&self) -> Option<PathBuf> {
+        match self {
+            Self::Sqlite { writer, .. } => Some(writer.connect_options().get_filename().to_path_buf()),
+            Self::Postgres(_) => None,
+        }
+    }
+}
+
+struct Engine(String);
+
+impl Record for Engine {
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        row.get("version").map(Self)
+    }
+}
+
+fn check_engine(version: &str) -> Result<(), StoreError> {
+    let mut numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    let (major, minor, patch) = SQLITE_ENGINE_MIN;
+    if (next(), next(), next()) >= SQLITE_ENGINE_MIN {
+        return Ok(());
+    }
+    Err(StoreError::Defect(sqlx::Error::Configuration(
+        format!("SQLite {version} can lose commits in WAL mode; Keyward needs {major}.{minor}.{patch} or newer").into(),
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_engines_are_refused() {
+        for old in ["3.51.2", "3.50.9", "2.99.9", "3", ""] {
+            assert!(check_engine(old).is_err(), "{old}");
+        }
+        for good in ["3.51.3", "3.52.0", "4.0.0"] {
+            assert!(check_engine(good).is_ok(), "{good}");
+        }
+    }
+}

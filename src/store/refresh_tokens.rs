@@ -1,0 +1,310 @@
+use std::net::IpAddr;
+
+use super::sql::{Record, Row};
+use super::{Store, StoreError, Tx};
+use crate::crypto::KeyId;
+use crate::domain::{
+    EndReason, Epoch, Family, FamilyLimits, Handle, PresentedToken, SessionId, Timestamp, User, UserId, UserStatus,
+};
+
+/// What a login stores.
+#[derive(Debug)]
+pub struct NewFamily {
+    pub id: SessionId,
+    pub user_id: UserId,
+    pub handle: Handle,
+    pub mac_key: KeyId,
+    /// Read before the password was hashed: a change made meanwhile wins.
+    pub session_epoch: Epoch,
+    pub client_id: &'static str,
+    pub now: Timestamp,
+    pub expires_at: Timestamp,
+    pub ip: Option<IpAddr>,
+    pub user_agent: Option<String>,
+}
+
+/// A family and the user it belongs to, read in one statement.
+#[derive(Debug, Clone)]
+pub struct FamilyWithUser {
+    pub family: Family,
+    pub user: User,
+}
+
+impl FamilyWithUser {
+    /// Returns the user's epoch, or `None` when the user may hold no session.
+    #[must_use]
+    pub fn user_epoch(&self) -> Option<Epoch> {
+        (self.user.status == UserStatus::Active).then_some(self.user.session_epoch)
+    }
+}
+
+/// How a rotation is to be done.
+#[derive(Debug, Clone, Copy)]
+pub struct Rotation {
+    pub limits: FamilyLimits,
+    pub mac_key: KeyId,
+    pub now: Timestamp,
+}
+
+impl Rotation {
+    /// A family that was last rotated at this time or earlier has idled too long.
+    fn idle_since(&self) -> Timestamp {
+        let idle = i64::try_from(self.limits.idle.as_micros()).unwrap_or(i64::MAX);
+        Timestamp::from_micros(self.now.micros().saturating_sub(idle))
+    }
+}
+
+impl Record for FamilyWithUser {
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        let user = User::read(row)?;
+        let family = Family {
+            id: row.get("family_id")?,
+            user_id: user.id,
+            handle: row.get("handle")?,
+            generation: row.get("generation")?,
+            mac_key_id: row.get("mac_key_id")?,
+            session_epoch: row.get("family_epoch")?,
+            created_at: row.get("family_created_at")?,
+            rotated_at: row.get("rotated_at")?,
+            expires_at: row.get("expires_at")?,
+            ended: row.optional("end_reason")?,
+        };
+        Ok(Self { family, user })
+    }
+}
+
+struct Id(SessionId);
+
+impl Record for Id {
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        row.get("id").map(Self)
+    }
+}
+
+/// The columns of [`FamilyWithUser`], from `refresh_tokens AS r` and `users_auth AS u`.
+macro_rules! family_columns {
+    () => {
+        "r.id AS family_id, r.handle, r.generation, r.mac_key_id, r.session_epoch AS family_epoch, \
+         r.created_at AS family_created_at, r.rotated_at, r.expires_at, r.end_reason, \
+         u.id, u.email, u.email_canonical, u.email_verified, u.roles, u.status, u.session_epoch, \
+         u.created_at, u.updated_at"
+    };
+}
+
+impl Store {
+    /// Advances every family whose current token is presented and that is live, and returns those.
+    /// At most one item per family. What is not returned is to be judged singly, under its lock.
+    pub async fn refresh_tokens_rotate(
+        &self,
+        presented: Vec<PresentedToken>,
+        how: Rotation,
+    ) -> Result<Vec<FamilyWithUser>, StoreError> {
+        match self {
+            Self::Postgres(_) => {
+                self.write("refresh_tokens_rotate", move |tx| {
+                    Box::pin(async move { tx.refresh_tokens_rotate_together(&presented, how).await })
+                })
+                .await
+            }
+            Self::Sqlite { .. } => {
+                self.transaction("refresh_tokens_rotate", move |tx| {
+                    Box::pin(async move {
+                        let mut rotated = Vec::with_capacity(presented.len());
+                        for token in presented {
+                            rotated.extend(tx.refresh_token_rotate_one(token, how).await?);
+                        }
+                        Ok(rotated)
+                    })
+                })
+                .await
+            }
+        }
+    }
+}
+
+impl Tx {
+    /// PostgreSQL. Rows are locked in the order of their ids, so that two such statements cannot
+    /// deadlock; one that is held by somebody else is left out and does not stall its neighbours.
+    async fn refresh_tokens_rotate_together(
+        &mut self,
+        presented: &[PresentedToken],
+        how: Rotation,
+    ) -> Result<Vec<FamilyWithUser>, StoreError> {
+        self.query(concat!(
+            "WITH locked AS (
+                SELECT r.id
+                FROM unnest($1, $2) AS presented (handle, generation)
+                JOIN refresh_tokens AS r ON r.handle = presented.handle AND r.generation = presented.generation
+                JOIN users_auth AS u ON u.id = r.user_id
+                WHERE r.ended_at IS NULL AND r.expires_at > $3 AND r.rotated_at > $4
+                    AND u.status = 'active' AND u.session_epoch = r.session_epoch
+                ORDER BY r.id
+                FOR NO KEY UPDATE OF r SKIP LOCKED
+            )
+            UPDATE refresh_tokens AS r
+            SET generation = r.generation + 1, rotated_at = $3, mac_key_id = $5
+            FROM locked, users_auth AS u
+            WHERE r.id = locked.id AND u.id = r.user_id
+            RETURNING ",
+            family_columns!()
+        ))
+        .bind_array(presented.iter().map(|token| token.handle))
+        .bind_array(presented.iter().map(|token| token.generation))
+        .bind(how.now)
+        .bind(how.idle_since())
+        .bind(how.mac_key)
+        .fetch_all()
+        .await
+    }
+
+    /// SQLite, where `RETURNING` cannot name a joined table.
+    async fn refresh_token_rotate_one(
+        &mut self,
+        token: PresentedToken,
+        how: Rotation,
+    ) -> Result<Option<FamilyWithUser>, StoreError> {
+        let rotated: Option<Id> = self
+            .query(
+                "UPDATE refresh_tokens SET generation = generation + 1, rotated_at = $3, mac_key_id = $5
+                 WHERE handle = $1 AND generation = $2 AND ended_at IS NULL AND expires_at > $3 AND rotated_at > $4
+                    AND EXISTS (
+                        SELECT 1 FROM users_auth AS u
+                        WHERE u.id = user_id AND u.status = 'active' AND u.session_epoch = refresh_tokens.session_epoch
+                    )
+                 RETURNING id",
+            )
+            .bind(token.handle)
+            .bind(token.generation)
+            .bind(how.now)
+            .bind(how.idle_since())
+            .bind(how.mac_key)
+            .fetch_optional()
+            .await?;
+        match rotated {
+            Some(Id(id)) => self.session_by_id(id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Reads a family by the handle of a presented token and holds its row until the transaction ends.
+    pub async fn refresh_token_lock(&mut self, handle: Handle) -> Result<Option<FamilyWithUser>, StoreError> {
+        self.query_either(
+            concat!(
+                "SELECT ",
+                family_columns!(),
+                " FROM refresh_tokens AS r JOIN users_auth AS u ON u.id = r.user_id WHERE r.handle = $1"
+            ),
+            concat!(
+                "SELECT ",
+                family_columns!(),
+                " FROM refresh_tokens AS r JOIN users_auth AS u ON u.id = r.user_id WHERE r.handle = $1 \
+                 FOR NO KEY UPDATE OF r"
+            ),
+        )
+        .bind(handle)
+        .fetch_optional()
+        .await
+    }
+
+    /// Advances a family that this transaction holds.
+    pub async fn refresh_token_advance(&mut self, id: SessionId, how: Rotation) -> Result<(), StoreError> {
+        self.query(
+            "UPDATE refresh_tokens SET generation = generation + 1, rotated_at = $2, mac_key_id = $3 WHERE id = $1",
+        )
+        .bind(id)
+        .bind(how.now)
+        .bind(how.mac_key)
+        .execute()
+        .await
+        .map(drop)
+    }
+
+    /// Stores a family, unless its user was disabled or moved to another epoch since it was read.
+    pub async fn session_insert(&mut self, family: NewFamily) -> Result<bool, StoreError> {
+        self.query(
+            "INSERT INTO refresh_tokens (id, user_id, handle, generation, mac_key_id, session_epoch, client_id, \
+             created_at, rotated_at, expires_at, ip, user_agent) \
+             SELECT $1, u.id, $3, 0, $4, u.session_epoch, $6, $7, $7, $8, $9, $10 \
+             FROM users_auth AS u WHERE u.id = $2 AND u.status = 'active' AND u.session_epoch = $5",
+        )
+        .bind(family.id)
+        .bind(family.user_id)
+        .bind(family.handle)
+        .bind(family.mac_key)
+        .bind(family.session_epoch)
+        .bind(family.client_id.to_owned())
+        .bind(family.now)
+        .bind(family.expires_at)
+        .bind_optional(family.ip)
+        .bind_optional(family.user_agent)
+        .execute()
+        .await
+        .map(|inserted| inserted == 1)
+    }
+
+    pub async fn session_by_id(&mut self, id: SessionId) -> Result<Option<FamilyWithUser>, StoreError> {
+        self.query(concat!(
+            "SELECT ",
+            family_columns!(),
+            " FROM refresh_tokens AS r JOIN users_auth AS u ON u.id = r.user_id WHERE r.id = $1"
+        ))
+        .bind(id)
+        .fetch_optional()
+        .await
+    }
+
+    /// Ends a session; false when it had ended before.
+    pub async fn session_end(&mut self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<bool, StoreError> {
+        self.query("UPDATE refresh_tokens SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL")
+            .bind(id)
+            .bind(now)
+            .bind(reason)
+            .execute()
+            .await
+            .map(|ended| ended == 1)
+    }
+
+    /// Ends every session of a user and returns their ids.
+    pub async fn sessions_end_all(
+        &mut self,
+        user_id: UserId,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let ended: Vec<Id> = self
+            .query(
+                "UPDATE refresh_tokens SET ended_at = $2, end_reason = $3 \
+                 WHERE user_id = $1 AND ended_at IS NULL RETURNING id",
+            )
+            .bind(user_id)
+            .bind(now)
+            .bind(reason)
+            .fetch_all()
+            .await?;
+        Ok(ended.into_iter().map(|Id(id)| id).collect())
+    }
+
+    /// Ends the least recently used sessions of a user beyond the newest `keep`.
+    pub async fn sessions_end_excess(
+        &mut self,
+        user_id: UserId,
+        keep: u32,
+        now: Timestamp,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let ended: Vec<Id> = self
+            .query(
+                "UPDATE refresh_tokens SET ended_at = $2, end_reason = $3 WHERE id IN (
+                    SELECT id FROM refresh_tokens
+                    WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2
+                    ORDER BY rotated_at DESC, id DESC LIMIT 1000000 OFFSET $4
+                 ) RETURNING id",
+            )
+            .bind(user_id)
+            .bind(now)
+            .bind(EndReason::SessionLimit)
+            .bind(i64::from(keep))
+            .fetch_all()
+            .await?;
+        Ok(ended.into_iter().map(|Id(id)| id).collect())
+    }
+}

@@ -1,0 +1,154 @@
+use super::sql::{Record, Row};
+use super::{StoreError, Tx};
+use crate::domain::{Email, Epoch, Role, Roles, Timestamp, User, UserId, UserStatus};
+
+/// What a sign-up stores.
+#[derive(Debug)]
+pub struct NewUser {
+    pub id: UserId,
+    pub email: Email,
+    pub email_verified: bool,
+    pub password_hash: String,
+    pub roles: Roles,
+    pub now: Timestamp,
+}
+
+/// What a login reads before it hashes.
+#[derive(Debug)]
+pub struct Credential {
+    pub user_id: UserId,
+    pub password_hash: String,
+    pub status: UserStatus,
+    pub session_epoch: Epoch,
+}
+
+/// Where a listing goes on: after this user.
+#[derive(Debug, Clone, Copy)]
+pub struct UserPage {
+    pub after: Option<UserId>,
+    pub limit: u16,
+}
+
+impl Record for Credential {
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            user_id: row.get("id")?,
+            password_hash: row.get("password_hash")?,
+            status: row.get("status")?,
+            session_epoch: row.get("session_epoch")?,
+        })
+    }
+}
+
+impl Record for User {
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.get("id")?,
+            email: Email::from_stored(row.get("email")?, row.get("email_canonical")?),
+            email_verified: row.get("email_verified")?,
+            roles: row.get("roles")?,
+            status: row.get("status")?,
+            session_epoch: row.get("session_epoch")?,
+            created_at: row.get("created_at")?,
+            updated_at: row.get("updated_at")?,
+        })
+    }
+}
+
+struct Count(i64);
+
+impl Record for Count {
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        row.get("count").map(Self)
+    }
+}
+
+impl Tx {
+    /// Stores a user; `None` when the canonical address is taken.
+    pub async fn user_insert(&mut self, user: NewUser) -> Result<Option<User>, StoreError> {
+        self.query(
+            "INSERT INTO users_auth (id, email, email_canonical, email_verified, password_hash, roles, status, \
+             session_epoch, event_seq, created_at, updated_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, 'active', 0, 0, $7, $7) \
+             ON CONFLICT (email_canonical) DO NOTHING \
+             RETURNING id, email, email_canonical, email_verified, roles, status, session_epoch, created_at, updated_at",
+        )
+        .bind(user.id)
+        .bind(user.email.display().to_owned())
+        .bind(user.email.canonical().to_owned())
+        .bind(user.email_verified)
+        .bind(user.password_hash)
+        .bind(user.roles)
+        .bind(user.now)
+        .fetch_optional()
+        .await
+    }
+
+    pub async fn user_credential_by_email(&mut self, email: &Email) -> Result<Option<Credential>, StoreError> {
+        self.query("SELECT id, password_hash, status, session_epoch FROM users_auth WHERE email_canonical = $1")
+            .bind(email.canonical().to_owned())
+            .fetch_optional()
+            .await
+    }
+
+    pub async fn user_by_id(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.query(
+            "SELECT id, email, email_canonical, email_verified, roles, status, session_epoch, created_at, updated_at \
+             FROM users_auth WHERE id = $1",
+        )
+        .bind(id)
+        .fetch_optional()
+        .await
+    }
+
+    pub async fn user_by_email(&mut self, email: &Email) -> Result<Option<User>, StoreError> {
+        self.query(
+            "SELECT id, email, email_canonical, email_verified, roles, status, session_epoch, created_at, updated_at \
+             FROM users_auth WHERE email_canonical = $1",
+        )
+        .bind(email.canonical().to_owned())
+        .fetch_optional()
+        .await
+    }
+
+    /// Returns a page of users, oldest first: ids rise with time.
+    pub async fn users_list(&mut self, page: UserPage) -> Result<Vec<User>, StoreError> {
+        self.query(
+            "SELECT id, email, email_canonical, email_verified, roles, status, session_epoch, created_at, updated_at \
+             FROM users_auth WHERE id > $1 ORDER BY id LIMIT $2",
+        )
+        .bind(page.after.unwrap_or(UserId::new(uuid::Uuid::nil())))
+        .bind(i64::from(page.limit))
+        .fetch_all()
+        .await
+    }
+
+    pub async fn users_count_with_role(&mut self, role: &Role) -> Result<i64, StoreError> {
+        let count: Count = self
+            .query("SELECT count(*) AS count FROM users_auth WHERE ' ' || roles || ' ' LIKE '% ' || $1 || ' %'")
+            .bind(role.as_str().to_owned())
+            .fetch_one()
+            .await?;
+        Ok(count.0)
+    }
+
+    /// Replaces a password hash unless it was changed meanwhile.
+    pub async fn user_rehash(&mut self, id: UserId, old: String, new: String) -> Result<(), StoreError> {
+        self.query("UPDATE users_auth SET password_hash = $3 WHERE id = $1 AND password_hash = $2")
+            .bind(id)
+            .bind(old)
+            .bind(new)
+            .execute()
+            .await
+            .map(drop)
+    }
+
+    /// Ends every session made so far: none of them carries the new epoch.
+    pub async fn user_advance_epoch(&mut self, id: UserId, now: Timestamp) -> Result<u64, StoreError> {
+        self.query("UPDATE users_auth SET session_epoch = session_epoch + 1, updated_at = $2 WHERE id = $1")
+            .bind(id)
+            .bind(now)
+            .execute()
+            .await
+    }
+}
