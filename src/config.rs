@@ -1,0 +1,53 @@
+//! Settings: flag over environment over `.env` over TOML file over `config.default.toml`.
+//!
+//! [`Sources`] collects what was written; [`load`] turns it into [`Settings`] with real types, or into every
+//! [`Problem`] at once. Nothing below `Sources::from_process` touches the process, so each rule has a plain test.
+
+mod check;
+mod describe;
+mod file;
+mod keys;
+mod layers;
+mod placeholder;
+mod problem;
+mod reader;
+mod secret;
+mod settings;
+mod sources;
+mod units;
+mod urls;
+
+pub use describe::{Described, Description};
+pub use keys::{KEYS, Key, Kind};
+pub use layers::DEFAULTS;
+pub use problem::{Origin, Problem, Problems};
+pub use secret::{MasterKey, MasterKeys, Secret};
+pub use settings::{
+    AdminSettings, Argon2Settings, CorsSettings, DatabaseSettings, EventsSettings, KeySettings,
+    LimitSettings, LockSettings, LogFormat, PasswordSettings, Pooler, RetentionSettings, Settings,
+    SigningAlgorithm, SignupSettings, TlsFiles, TlsSettings, TokenSettings, TokenTyp,
+};
+pub use sources::Sources;
+pub use units::Rate;
+pub use urls::{DatabaseUrl, EventsUrl};
+
+/// Reads and checks all settings.
+///
+/// `cores` sizes the hash pool and the connection pool where nothing else is said. `fresh_key` is asked only for the
+/// key that the message about a missing master key offers.
+///
+/// # Errors
+/// Every mistake of every source; none of them is lost because of another.
+pub fn load(
+    sources: &Sources,
+    cores: usize,
+    fresh_key: impl Fn() -> [u8; 32],
+) -> Result<(Settings, Description), Problems> {
+    let layered = layers::merge(sources);
+    let settings = check::settings(&layered, cores, &fresh_key)?;
+    let description = describe::describe(&layered, &settings);
+    Ok((settings, description))
+}
+
+#[cfg(test)]
+mod tests;

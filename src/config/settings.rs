@@ -1,0 +1,183 @@
+//! The settings as the rest of the program sees them: checked, and in the types that are meant.
+//!
+//! Field names are key names, so that a search for one finds the other.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use ipnet::IpNet;
+
+use super::{DatabaseUrl, EventsUrl, MasterKeys, Rate, Secret};
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub management_listen: SocketAddr,
+    /// Absolute URL without a slash at its end.
+    pub issuer: String,
+    pub audience: String,
+    pub data_dir: PathBuf,
+    pub database_url: DatabaseUrl,
+    pub redis_url: Option<Secret>,
+    pub events_url: EventsUrl,
+    /// `None` only with SQLite: then `data_dir/master.key` holds it.
+    pub master_key: Option<MasterKeys>,
+    pub trusted_proxies: Vec<IpNet>,
+    pub log_format: LogFormat,
+    pub log_level: tracing::Level,
+    pub docs: bool,
+    pub max_sessions_per_user: u32,
+    pub password: PasswordSettings,
+    pub argon2: Argon2Settings,
+    pub token: TokenSettings,
+    pub keys: KeySettings,
+    pub limits: LimitSettings,
+    pub lock: LockSettings,
+    pub database: DatabaseSettings,
+    pub cors: CorsSettings,
+    pub signup: SignupSettings,
+    pub retention: RetentionSettings,
+    pub tls: TlsSettings,
+    /// The first admin, made once if there is none.
+    pub admin: Option<AdminSettings>,
+    pub events: EventsSettings,
+    /// What is allowed and yet probably not meant; log each at the start.
+    pub warnings: Vec<String>,
+}
+
+/// Lengths in code points.
+#[derive(Debug, Clone)]
+pub struct PasswordSettings {
+    pub min_length: usize,
+    pub max_length: usize,
+}
+
+#[derive(Debug, Clone)]
+pub struct Argon2Settings {
+    pub memory_kib: u32,
+    pub iterations: u32,
+    pub parallelism: u32,
+    pub threads: usize,
+    pub queue: usize,
+    pub queue_timeout: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct TokenSettings {
+    pub algorithm: SigningAlgorithm,
+    pub typ: TokenTyp,
+    pub access_ttl: Duration,
+    pub refresh_idle_ttl: Duration,
+    pub refresh_absolute_ttl: Duration,
+    pub refresh_grace: Duration,
+    pub email_claim: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct KeySettings {
+    pub rotate_every: Duration,
+    pub publish_before: Duration,
+    pub jwks_max_age: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct LimitSettings {
+    pub enabled: bool,
+    pub login_per_ip: Rate,
+    pub login_per_account_ip: Rate,
+    pub signup_per_ip: Rate,
+    pub refresh_per_session: Rate,
+}
+
+#[derive(Debug, Clone)]
+pub struct LockSettings {
+    pub failures: u32,
+    pub window: Duration,
+    pub first_duration: Duration,
+    pub max_duration: Duration,
+    pub hard_stop: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct DatabaseSettings {
+    pub max_connections: u32,
+    pub pooler: Pooler,
+    pub direct_url: Option<Secret>,
+}
+
+#[derive(Debug, Clone)]
+pub struct CorsSettings {
+    /// Exactly as browsers send them in `Origin`.
+    pub origins: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct SignupSettings {
+    pub enabled: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct RetentionSettings {
+    pub audit: Duration,
+    pub outbox: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct TlsSettings {
+    /// `None`: plain HTTP, as behind a gateway.
+    pub files: Option<TlsFiles>,
+    pub require_https: bool,
+}
+
+/// PEM files.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+#[derive(Debug, Clone)]
+pub struct AdminSettings {
+    pub email: String,
+    pub password: Secret,
+}
+
+#[derive(Debug, Clone)]
+pub struct EventsSettings {
+    /// Types of events that stay pending until a queue takes them.
+    pub require_route: Vec<String>,
+}
+
+/// Defines an enum and the words that stand for it in a setting.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($variant),+ }
+
+        impl $name {
+            pub(super) const ALL: &[Self] = &[$(Self::$variant),+];
+
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+    };
+}
+
+words!(
+    /// How log lines look.
+    LogFormat { Auto = "auto", Json = "json", Text = "text" }
+);
+words!(
+    /// The algorithm of new signing keys, as in JWS `alg`.
+    SigningAlgorithm { Es256 = "ES256", EdDsa = "EdDSA", Rs256 = "RS256" }
+);
+words!(
+    /// The `typ` header of access tokens (RFC 9068, section 2.1).
+    TokenTyp { AtJwt = "at+jwt", Jwt = "JWT" }
+);
+words!(
+    /// What stands between here and PostgreSQL.
+    Pooler { None = "none", Transaction = "transaction" }
+);
