@@ -1,1 +1,55 @@
-fn main(){}
+//! Project commands: `cargo xtask help` lists them.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool prints"
+)]
+
+mod ci;
+mod generate;
+mod postgres;
+mod python;
+mod servers;
+mod suite;
+mod workspace;
+
+use std::process::ExitCode;
+
+use workspace::{Outcome, Workspace};
+
+const HELP: &str = "\
+cargo xtask test [--database sqlite|postgres] [-- FILTER]
+    The whole suite on SQLite, then the server's tests on PostgreSQL. FILTER goes to the runner.
+    PostgreSQL is the one in KEYWARD_TEST_POSTGRES_URL, else one that listens here, else one in a
+    temporary folder (always, with KEYWARD_TEST_SERVERS=own), installed with apt-get if need be.
+cargo xtask generate [--check]
+    Writes the generated files that are committed; with --check only compares them.
+cargo xtask ci
+    All that a change must pass: fmt, clippy, rustdoc, cargo-deny, generate --check, test.";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Outcome {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let workspace = Workspace::find()?;
+    match words.as_slice() {
+        ["test", options @ ..] => suite::run(&workspace, options),
+        ["generate"] => generate::run(&workspace, false),
+        ["generate", "--check"] => generate::run(&workspace, true),
+        ["ci"] => ci::run(&workspace),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{HELP}");
+            Ok(())
+        }
+        _ => Err(format!("no such command: {}\n\n{HELP}", words.join(" ")).into()),
+    }
+}

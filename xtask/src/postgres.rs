@@ -1,0 +1,50 @@
+//! PostgreSQL for tests: they create a database each, so the role must be allowed to.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::servers::Server;
+use crate::workspace::output;
+
+pub(crate) const POSTGRES: Server = Server {
+    name: "PostgreSQL",
+    variable: "KEYWARD_TEST_POSTGRES_URL",
+    debian_package: "postgresql",
+    listening,
+    programs,
+    keeper: include_str!("postgres.sh"),
+};
+
+fn listening() -> Option<String> {
+    let me = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
+    let over_tcp = |user| format!("postgres://{user}@127.0.0.1:5432/postgres");
+    let over_socket = format!("postgres://{me}@localhost/postgres?host=/var/run/postgresql");
+    let logins = ["postgres", "root", &me].map(over_tcp);
+    logins
+        .into_iter()
+        .chain([over_socket])
+        .find(|url| may_create_databases(url))
+}
+
+fn may_create_databases(url: &str) -> bool {
+    let question = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user";
+    let mut psql = Command::new("psql");
+    psql.args(["-XwtAc", question, url])
+        .env("PGCONNECT_TIMEOUT", "2");
+    output(&mut psql).is_ok_and(|answer| answer.trim() == "t")
+}
+
+/// Debian keeps the programs off the PATH, in a folder for each version.
+fn programs() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let mut folders: Vec<_> = versions
+        .flatten()
+        .map(|entry| entry.path().join("bin"))
+        .collect();
+    folders.sort_unstable_by(|older, newer| newer.cmp(older));
+    folders.extend(std::env::split_paths(&path));
+    let complete = |folder: &Path| folder.join("initdb").exists() && folder.join("pg_ctl").exists();
+    folders.into_iter().find(|folder| complete(folder))
+}

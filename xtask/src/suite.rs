@@ -1,0 +1,158 @@
+//! The whole suite, on one database after the other, with one count at the end.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Command;
+
+use crate::postgres::POSTGRES;
+use crate::workspace::{Outcome, Workspace, output, status};
+use crate::{python, servers};
+
+pub(crate) fn run(workspace: &Workspace, options: &[&str]) -> Outcome {
+    let both = ["sqlite", "postgres"].as_slice();
+    let (databases, filter): (&[&str], &[&str]) = match options {
+        [] => (both, &[]),
+        ["--", filter @ ..] => (both, filter),
+        ["--database", only] if both.contains(only) => (&[*only], &[]),
+        ["--database", only, "--", filter @ ..] if both.contains(only) => (&[*only], filter),
+        _ => return Err("usage: cargo xtask test [--database sqlite|postgres] [-- FILTER]".into()),
+    };
+    let nextest = output(&mut workspace.cargo("nextest --version")).is_ok();
+    let python = python::prepare(workspace)?;
+    status(&mut workspace.cargo("test --workspace --no-run"))?;
+    let with_postgres = databases.contains(&"postgres");
+    let postgres = with_postgres
+        .then(|| servers::find(&POSTGRES))
+        .transpose()?;
+
+    let mut total = Count::default();
+    let mut summaries = Vec::new();
+    for (database, line) in passes(nextest, filter.is_empty()) {
+        if !databases.contains(database) {
+            continue;
+        }
+        println!("\n== {database}: cargo {line} ==");
+        let mut cargo = workspace.cargo(line);
+        cargo.args(filter).env("KEYWARD_TEST_DATABASE", database);
+        cargo.env("KEYWARD_TEST_PYTHON", &python);
+        cargo.envs(postgres.iter().map(|(url, _)| (POSTGRES.variable, url)));
+        let count = count(cargo)?;
+        summaries.push(format!("{database}: {count}"));
+        total.passed += count.passed;
+        total.failed += count.failed;
+        total.skipped += count.skipped;
+    }
+    drop(postgres);
+    println!("\n{}\n{total}", summaries.join("\n"));
+    match total {
+        Count { failed: 1.., .. } => Err("tests failed".into()),
+        Count { passed: 0, .. } => Err("no test ran".into()),
+        _ => Ok(()),
+    }
+}
+
+/// The databases, each with a call of cargo.
+fn passes(nextest: bool, whole: bool) -> &'static [(&'static str, &'static str)] {
+    const NEXTEST: &str = "nextest run --no-fail-fast --no-tests=pass --workspace";
+    const CARGO_TEST: &str = "test --no-fail-fast --workspace --";
+    match (nextest, whole) {
+        (true, true) => &[
+            ("sqlite", NEXTEST),
+            // Nextest leaves out the tests in documentation.
+            ("sqlite", "test --no-fail-fast --workspace --doc --quiet"),
+            // Only the server's tests know a database. Not `--package keyward`: that may choose
+            // other features of the dependencies, and build them anew.
+            (
+                "postgres",
+                "nextest run --no-fail-fast --workspace -E package(keyward)",
+            ),
+        ],
+        (true, false) => &[("sqlite", NEXTEST), ("postgres", NEXTEST)],
+        (false, _) => &[("sqlite", CARGO_TEST), ("postgres", CARGO_TEST)],
+    }
+}
+
+/// Lets all output through unchanged, and counts by the summaries in it.
+fn count(mut cargo: Command) -> Outcome<Count> {
+    let (from, to) = std::io::pipe()?;
+    let mut child = cargo.stdout(to.try_clone()?).stderr(to).spawn()?;
+    drop(cargo); // and with it our copies of the pipe's other end
+    let mut from = BufReader::new(from);
+    let (mut count, mut line) = (Count::default(), Vec::new());
+    while from.read_until(b'\n', &mut line)? > 0 {
+        std::io::stdout().write_all(&line)?;
+        count.add_summary(&String::from_utf8_lossy(&line));
+        line.clear();
+    }
+    match child.wait()? {
+        status if status.success() || count.failed > 0 => Ok(count),
+        status => Err(format!("the test runner ended with {status}").into()),
+    }
+}
+
+#[derive(Default)]
+struct Count {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+impl Count {
+    /// Reads `     Summary [   1.2s] 8 tests run: 5 passed (1 slow), 3 failed, 4 skipped` and
+    /// `test result: ok. 3 passed; 0 failed; 2 ignored; 0 measured; 4 filtered out; finished in 1s`.
+    fn add_summary(&mut self, line: &str) {
+        let nextest = line.trim_start().starts_with("Summary [");
+        let (start, mark) = if nextest {
+            ("", " run: ")
+        } else {
+            ("test result: ", ". ")
+        };
+        let Some((_, counts)) = line
+            .strip_prefix(start)
+            .and_then(|rest| rest.split_once(mark))
+        else {
+            return;
+        };
+        for part in counts.split([',', ';']) {
+            let mut words = part.split_whitespace();
+            let number: u64 = words.next().unwrap_or_default().parse().unwrap_or(0);
+            match words.next() {
+                Some("passed") => self.passed += number,
+                Some("failed" | "timed" | "exec") => self.failed += number,
+                Some("skipped" | "ignored" | "filtered") => self.skipped += number,
+                _ => {} // as in nextest's "(1 slow, 1 flaky)", which are among the passed
+            }
+        }
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            passed,
+            failed,
+            skipped,
+        } = self;
+        write!(f, "{passed} passed, {failed} failed, {skipped} skipped")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Count;
+
+    #[test]
+    fn summaries_of_both_runners_are_counted() {
+        let mut count = Count::default();
+        count.add_summary(
+            "Summary [ 1s] 5/9 tests run: 2 passed (1 slow, 1 flaky), 3 failed, 4 skipped",
+        );
+        count.add_summary("Summary [ 1s] 1 test run: 1 timed out, 0 skipped");
+        assert_eq!(count.to_string(), "2 passed, 4 failed, 4 skipped");
+        count.add_summary(
+            "test result: FAILED. 3 passed; 1 failed; 2 ignored; 0 measured; 4 filtered out",
+        );
+        count.add_summary("    test result: ok. 9 passed; this is the output of a test");
+        assert_eq!(count.to_string(), "5 passed, 5 failed, 10 skipped");
+    }
+}
