@@ -7,6 +7,6 @@ mod refresh_token;
 mod signing;
 
 pub use hash_pool::{HashError, HashPool, HashSettings, Verified};
-pub use keyring::{KeyId, Keyring, MasterKey, SealError};
+pub use keyring::{Keyring, MasterKey, SealError};
 pub use refresh_token::{ForgedToken, RefreshToken, RefreshTokens};
 pub use signing::{SigningError, SigningKey, SigningKeys};

@@ -8,6 +8,7 @@ mod email;
 mod event;
 mod family;
 mod ids;
+mod key_id;
 mod password;
 mod roles;
 mod timestamp;
@@ -16,11 +17,10 @@ mod user;
 pub use audit::{AuditRecord, SecurityEvent};
 pub use caller::Caller;
 pub use email::{Email, EmailError};
-pub use event::{Event, EventKind};
-pub use family::{
-    EndReason, Family, FamilyLimits, Generation, Handle, PresentedToken, Verdict, judge,
-};
+pub use event::{Event, EventKind, PendingEvent};
+pub use family::{EndReason, Family, FamilyLimits, Generation, Handle, PresentedToken, Verdict, judge};
 pub use ids::{AuditId, EventId, SessionId, UserId};
+pub use key_id::KeyId;
 pub use password::{NewPassword, Password, PasswordFlaw, PasswordPolicy};
 pub use roles::{Role, RoleError, Roles};
 pub use timestamp::Timestamp;

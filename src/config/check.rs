@@ -34,11 +34,7 @@ pub(super) fn settings(
 }
 
 /// All reads come first and every `?` after them, or a mistake would hide those behind it.
-fn assemble(
-    reader: &mut Reader<'_>,
-    cores: usize,
-    fresh_key: &dyn Fn() -> [u8; 32],
-) -> Checked<Settings> {
+fn assemble(reader: &mut Reader<'_>, cores: usize, fresh_key: &dyn Fn() -> [u8; 32]) -> Checked<Settings> {
     let (listen, management_listen) = listeners(reader);
     let issuer = issuer(reader, listen);
     let audience = reader.optional("audience", |text| Ok(text.to_owned()));
@@ -48,9 +44,7 @@ fn assemble(
     let events_url = events_url(reader);
     let master_key = master_key(reader, database_url.as_ref().ok(), fresh_key);
     let trusted_proxies = trusted_proxies(reader);
-    let log_format = reader.required("log_format", |text| {
-        word(text, LogFormat::ALL, LogFormat::as_str)
-    });
+    let log_format = reader.required("log_format", |text| word(text, LogFormat::ALL, LogFormat::as_str));
     let log_level = reader.required("log_level", level);
     let docs = reader.required("docs", boolean);
     let max_sessions_per_user = reader.required("max_sessions_per_user", number(1..=100_000));
@@ -105,10 +99,9 @@ fn listeners(reader: &mut Reader<'_>) -> (Checked<SocketAddr>, Checked<SocketAdd
     let from_port = reader.origin("listen").variable() == Some("PORT");
     let listen = reader.required("listen", |text| {
         address(text).map_err(|mistake| match text.strip_prefix("0.0.0.0:") {
-            Some(port) if from_port => Mistake::new(
-                format!("{port:?} is not a port"),
-                "write a number from 0 to 65535",
-            ),
+            Some(port) if from_port => {
+                Mistake::new(format!("{port:?} is not a port"), "write a number from 0 to 65535")
+            }
             _ => mistake,
         })
     });
@@ -147,22 +140,15 @@ fn issuer(reader: &mut Reader<'_>, listen: Checked<SocketAddr>) -> Checked<Strin
     Ok(issuer)
 }
 
-fn database_url(
-    reader: &mut Reader<'_>,
-    data_dir: Result<&PathBuf, &Noted>,
-) -> Checked<DatabaseUrl> {
+fn database_url(reader: &mut Reader<'_>, data_dir: Result<&PathBuf, &Noted>) -> Checked<DatabaseUrl> {
     match reader.secret("database_url", urls::database)? {
         Some(url) => Ok(url),
-        None => Ok(DatabaseUrl::Sqlite {
-            path: data_dir.map_err(|noted| *noted)?.join("keyward.db"),
-        }),
+        None => Ok(DatabaseUrl::Sqlite { path: data_dir.map_err(|noted| *noted)?.join("keyward.db") }),
     }
 }
 
 fn events_url(reader: &mut Reader<'_>) -> Checked<EventsUrl> {
-    let url = reader
-        .secret("events_url", urls::events)?
-        .unwrap_or(EventsUrl::Log);
+    let url = reader.secret("events_url", urls::events)?.unwrap_or(EventsUrl::Log);
     if let EventsUrl::Other { url, .. } = &url
         && urls::is_plain_and_remote(url.expose())
     {
@@ -180,11 +166,7 @@ fn master_key(
     // Through `secret` first: a variable that was not filled in must not pass for one that was not set.
     reader.secret(KEY, |_| Ok(()))?;
     let keys = reader.list(KEY, MasterKey::parse)?;
-    if keys
-        .iter()
-        .enumerate()
-        .any(|(at, key)| keys.iter().skip(at + 1).any(|other| other == key))
-    {
+    if keys.iter().enumerate().any(|(at, key)| keys.iter().skip(at + 1).any(|other| other == key)) {
         return reader.refuse(KEY, "holds the same key twice", "keep one of the two");
     }
     let keys = MasterKeys::from_list(keys);

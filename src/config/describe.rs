@@ -27,11 +27,7 @@ pub struct Description(pub Vec<Described>);
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = |text: fn(&Described) -> &str| {
-            self.0
-                .iter()
-                .map(|one| text(one).chars().count())
-                .max()
-                .unwrap_or_default()
+            self.0.iter().map(|one| text(one).chars().count()).max().unwrap_or_default()
         };
         let (key, shown) = (width(|one| one.key), width(|one| &one.shown).min(48));
         for one in &self.0 {
@@ -44,16 +40,10 @@ impl fmt::Display for Description {
 pub(super) fn describe(layered: &Layered, settings: &Settings) -> Description {
     let described = KEYS.iter().map(|key| {
         let entry = layered.values.get(key.name);
-        let written = entry
-            .map(|entry| written(key, &entry.value))
-            .unwrap_or_default();
+        let written = entry.map(|entry| written(key, &entry.value)).unwrap_or_default();
         Described {
             key: key.name,
-            shown: if written.is_empty() {
-                implied(key, settings)
-            } else {
-                written
-            },
+            shown: if written.is_empty() { implied(key, settings) } else { written },
             origin: entry.map_or(Origin::Default, |entry| entry.origin.clone()),
         }
     });

@@ -27,11 +27,7 @@ pub(super) fn read(path: &Path, text: &str) -> Read {
     let mut flat = Flat {
         path,
         text,
-        read: Read {
-            well_formed: errors.is_empty(),
-            entries: Vec::new(),
-            problems: Vec::new(),
-        },
+        read: Read { well_formed: errors.is_empty(), entries: Vec::new(), problems: Vec::new() },
     };
     if flat.read.well_formed {
         flat.table(table.get_ref());
@@ -41,9 +37,7 @@ pub(super) fn read(path: &Path, text: &str) -> Read {
         let origin = flat.origin(error.span().map(|span| span.start));
         let message = format!("is not TOML: {}", error.message());
         let fix = "repair the line; texts stand between double quotes";
-        flat.read
-            .problems
-            .push(Problem::new("config", origin, message, fix));
+        flat.read.problems.push(Problem::new("config", origin, message, fix));
     }
     flat.read
 }
@@ -78,11 +72,7 @@ impl Flat<'_> {
             return;
         };
         match meaning(named, value.get_ref()) {
-            Ok(value) => self.read.entries.push(Entry {
-                named,
-                value,
-                origin,
-            }),
+            Ok(value) => self.read.entries.push(Entry { named, value, origin }),
             Err(message) => {
                 let fix = if named.key.list() {
                     "write a text, or an array of texts: [\"…\", \"…\"]"
@@ -111,13 +101,9 @@ impl Flat<'_> {
         if self.path.as_os_str().is_empty() {
             return Origin::Default;
         }
-        let line = offset
-            .and_then(|offset| self.text.get(..offset))
-            .map(|before| before.matches('\n').count() + 1);
-        Origin::File {
-            path: PathBuf::from(self.path),
-            line,
-        }
+        let line =
+            offset.and_then(|offset| self.text.get(..offset)).map(|before| before.matches('\n').count() + 1);
+        Origin::File { path: PathBuf::from(self.path), line }
     }
 }
 
@@ -169,12 +155,7 @@ mod tests {
             .entries
             .iter()
             .map(|entry| {
-                format!(
-                    "{}={} {}",
-                    entry.named.key.name,
-                    entry.value.joined().as_str(),
-                    entry.origin
-                )
+                format!("{}={} {}", entry.named.key.name, entry.value.joined().as_str(), entry.origin)
             })
             .collect();
         assert_eq!(
@@ -189,12 +170,8 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_sections_are_problems_with_a_suggestion() {
-        let shown =
-            problems("isuer = \"x\"\n[token]\nacces_ttl = \"5m\"\n[databse]\npooler = \"none\"\n");
-        assert!(
-            shown.contains("isuer (from keyward.toml line 1)")
-                && shown.contains("did you mean issuer?")
-        );
+        let shown = problems("isuer = \"x\"\n[token]\nacces_ttl = \"5m\"\n[databse]\npooler = \"none\"\n");
+        assert!(shown.contains("isuer (from keyward.toml line 1)") && shown.contains("did you mean issuer?"));
         assert!(shown.contains("did you mean token.access_ttl?"));
         assert!(
             shown.contains("[databse] (from keyward.toml line 4)")
@@ -205,23 +182,17 @@ mod tests {
     #[test]
     fn syntax_errors_are_all_told_without_their_line() {
         let shown = problems("master_key = abcdef\nissuer = \"x\ndocs = true\n");
-        assert!(
-            shown.contains("keyward.toml line 1") && shown.contains("keyward.toml line 2"),
-            "{shown}"
-        );
+        assert!(shown.contains("keyward.toml line 1") && shown.contains("keyward.toml line 2"), "{shown}");
         assert!(!shown.contains("abcdef"), "{shown}");
     }
 
     #[test]
     fn values_of_the_wrong_shape_are_problems() {
-        let shown =
-            problems("issuer = [\"x\"]\ndocs = 1.5\ncors = 5\n[listen]\nport = 1\n[cors]\n");
+        let shown = problems("issuer = [\"x\"]\ndocs = 1.5\ncors = 5\n[listen]\nport = 1\n[cors]\n");
         assert!(!shown.is_empty());
         let shown = problems("issuer = [\"x\"]\ndocs = 1.5\naudience = {}\n");
         assert!(
-            shown.contains("is an array")
-                && shown.contains("type float")
-                && shown.contains("[audience]"),
+            shown.contains("is an array") && shown.contains("type float") && shown.contains("[audience]"),
             "{shown}"
         );
     }

@@ -91,18 +91,11 @@ impl Key {
     }
 
     const fn new(name: &'static str, kind: Kind) -> Self {
-        Self {
-            name,
-            kind,
-            fallback: None,
-        }
+        Self { name, kind, fallback: None }
     }
 
     const fn or(self, variable: &'static str) -> Self {
-        Self {
-            fallback: Some(variable),
-            ..self
-        }
+        Self { fallback: Some(variable), ..self }
     }
 
     /// `token.access_ttl` → `KEYWARD_TOKEN_ACCESS_TTL`.
@@ -147,10 +140,7 @@ pub(super) fn by_fallback(name: &str) -> Option<Named> {
 }
 
 fn lookup(name: &str, suffix: &str, spell: impl Fn(&Key) -> Option<String>) -> Option<Named> {
-    let find = |wanted: &str| {
-        KEYS.iter()
-            .find(|key| spell(key).as_deref() == Some(wanted))
-    };
+    let find = |wanted: &str| KEYS.iter().find(|key| spell(key).as_deref() == Some(wanted));
     if let Some(key) = find(name) {
         return Some(Named { key, twin: false });
     }
@@ -160,8 +150,7 @@ fn lookup(name: &str, suffix: &str, spell: impl Fn(&Key) -> Option<String>) -> O
 
 /// The sections of the TOML file.
 pub(super) fn sections() -> impl Iterator<Item = &'static str> {
-    KEYS.iter()
-        .filter_map(|key| key.name.split_once('.').map(|(section, _)| section))
+    KEYS.iter().filter_map(|key| key.name.split_once('.').map(|(section, _)| section))
 }
 
 /// The dotted key nearest to a mistyped one.
@@ -169,13 +158,9 @@ pub(super) fn nearest_name(wrong: &str) -> Option<String> {
     let last = |name: &str| name.rsplit('.').next().map(str::to_owned);
     // `access_ttl` outside its section is too far from `token.access_ttl` by letters, and yet what was meant.
     let misplaced = KEYS.iter().find(|key| last(key.name) == last(wrong));
-    misplaced.map(|key| key.name.to_owned()).or_else(|| {
-        nearest(
-            wrong,
-            KEYS.iter()
-                .flat_map(|key| spellings(key.name, key, "_file")),
-        )
-    })
+    misplaced
+        .map(|key| key.name.to_owned())
+        .or_else(|| nearest(wrong, KEYS.iter().flat_map(|key| spellings(key.name, key, "_file"))))
 }
 
 /// The `KEYWARD_` name nearest to a mistyped one.
@@ -186,9 +171,7 @@ pub(super) fn nearest_env(wrong: &str) -> Option<String> {
         return Some(named.key.env_name());
     }
     // Without the prefix, which would make all names look alike.
-    let candidates = KEYS
-        .iter()
-        .flat_map(|key| spellings(&bare(&key.env_name()), key, "_FILE"));
+    let candidates = KEYS.iter().flat_map(|key| spellings(&bare(&key.env_name()), key, "_FILE"));
     nearest(&bare(wrong), candidates).map(|name| format!("{PREFIX}{name}"))
 }
 
@@ -245,14 +228,8 @@ mod tests {
         assert_eq!(env("KEYWARD_MASTERKEY_FILE"), "KEYWARD_MASTER_KEY_FILE");
         assert_eq!(env("KEYWARD_ISSUER_FILE"), "KEYWARD_ISSUER");
         assert_eq!(env("KEYWARD_XYZZY"), "");
-        assert_eq!(
-            nearest_name("database.url").as_deref(),
-            Some("database_url")
-        );
-        assert_eq!(
-            nearest_name("min_length").as_deref(),
-            Some("password.min_length")
-        );
+        assert_eq!(nearest_name("database.url").as_deref(), Some("database_url"));
+        assert_eq!(nearest_name("min_length").as_deref(), Some("password.min_length"));
         assert_eq!(nearest_section("tokens").as_deref(), Some("token"));
     }
 }

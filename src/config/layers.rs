@@ -34,11 +34,7 @@ impl Value {
             Self::List(items) => items.iter().map(|item| item.as_str()).collect(),
             Self::Unread => Vec::new(),
         };
-        items
-            .into_iter()
-            .map(str::trim)
-            .filter(|item| !item.is_empty())
-            .collect()
+        items.into_iter().map(str::trim).filter(|item| !item.is_empty()).collect()
     }
 
     pub(super) fn joined(&self) -> Zeroizing<String> {
@@ -82,10 +78,7 @@ pub(super) fn merge(sources: &Sources) -> Layered {
     // beat what the project's `.env` says to this program.
     for own in [false, true] {
         if let Some((path, variables)) = &sources.dotenv {
-            layered.variables(variables, own, |name| Origin::Dotenv {
-                path: path.clone(),
-                name,
-            });
+            layered.variables(variables, own, |name| Origin::Dotenv { path: path.clone(), name });
         }
         layered.variables(&sources.env, own, Origin::Environment);
     }
@@ -113,19 +106,11 @@ impl Layered {
             if name.starts_with(keys::PREFIX) != own {
                 continue;
             }
-            let named = if own {
-                keys::by_env(name)
-            } else {
-                keys::by_fallback(name)
-            };
+            let named = if own { keys::by_env(name) } else { keys::by_fallback(name) };
             let origin = origin(name.clone());
             if let Some(named) = named {
                 let value = Value::Text(Zeroizing::new(meant(name, value)));
-                entries.push(Entry {
-                    named,
-                    value,
-                    origin,
-                });
+                entries.push(Entry { named, value, origin });
             } else if own && !is_foreign(name, value) {
                 self.problems.push(unknown_variable(name, origin));
             }
@@ -152,14 +137,7 @@ impl Layered {
             }
             let value = Value::Text(Zeroizing::new(value.clone()));
             let origin = Origin::CommandLine;
-            entries.insert(
-                name,
-                Entry {
-                    named,
-                    value,
-                    origin,
-                },
-            );
+            entries.insert(name, Entry { named, value, origin });
         }
         self.lay(entries.into_values().collect());
     }
@@ -212,11 +190,7 @@ impl Layered {
 
 /// A platform that sets `PORT` routes to the machine's address, so loopback would never be reached.
 fn meant(name: &str, value: &str) -> String {
-    if name == "PORT" {
-        format!("0.0.0.0:{value}")
-    } else {
-        value.to_owned()
-    }
+    if name == "PORT" { format!("0.0.0.0:{value}") } else { value.to_owned() }
 }
 
 fn unknown_variable(name: &str, origin: Origin) -> Problem {
@@ -239,9 +213,7 @@ fn is_service_link(name: &str, value: &str) -> bool {
     let address = ["tcp://", "udp://", "sctp://"];
     let port = name.split_once("_PORT_").is_some_and(|(_, rest)| {
         let mut parts = rest.split('_');
-        parts
-            .next()
-            .is_some_and(|number| number.parse::<u16>().is_ok())
+        parts.next().is_some_and(|number| number.parse::<u16>().is_ok())
             && parts.next().is_some_and(|part| protocol.contains(&part))
     });
     port || name.ends_with("_SERVICE_HOST")

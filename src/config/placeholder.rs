@@ -6,11 +6,8 @@ use std::collections::BTreeSet;
 pub(super) fn is_made_up(bytes: &[u8; 32]) -> bool {
     let few = bytes.iter().collect::<BTreeSet<_>>().len() < 16;
     let text = bytes.iter().all(|byte| matches!(byte, b' '..=b'~'));
-    let steps: BTreeSet<u8> = bytes
-        .iter()
-        .zip(bytes.iter().skip(1))
-        .map(|(a, b)| b.wrapping_sub(*a))
-        .collect();
+    let steps: BTreeSet<u8> =
+        bytes.iter().zip(bytes.iter().skip(1)).map(|(a, b)| b.wrapping_sub(*a)).collect();
     few || text || steps.len() == 1
 }
 
@@ -57,11 +54,7 @@ pub(super) fn is_placeholder(text: &str) -> bool {
         "my",
         "a",
     ];
-    let letters: String = text
-        .to_lowercase()
-        .chars()
-        .filter(|c| c.is_alphabetic())
-        .collect();
+    let letters: String = text.to_lowercase().chars().filter(|c| c.is_alphabetic()).collect();
     let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(10)).collect();
     let mut rest = letters.clone();
     for word in WORDS {
@@ -75,12 +68,7 @@ pub(super) fn is_placeholder(text: &str) -> bool {
 
 /// `123456789`, `1234567890`, `987654321`.
 fn is_count(digits: &[u32]) -> bool {
-    let step = |by: u32| {
-        digits
-            .iter()
-            .zip(digits.iter().skip(1))
-            .all(|(a, b)| (a + by) % 10 == *b)
-    };
+    let step = |by: u32| digits.iter().zip(digits.iter().skip(1)).all(|(a, b)| (a + by) % 10 == *b);
     !digits.is_empty() && (step(1) || step(9))
 }
 

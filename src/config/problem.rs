@@ -40,10 +40,7 @@ impl fmt::Display for Origin {
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::Dotenv { path, name } => write!(f, "{} {name}", path.display()),
             Self::File { path, line: None } => write!(f, "{}", path.display()),
-            Self::File {
-                path,
-                line: Some(line),
-            } => write!(f, "{} line {line}", path.display()),
+            Self::File { path, line: Some(line) } => write!(f, "{} line {line}", path.display()),
             Self::Default => f.write_str("default"),
         }
     }
@@ -65,12 +62,7 @@ impl Problem {
         message: impl Into<String>,
         fix: impl Into<String>,
     ) -> Self {
-        Self {
-            key: key.into(),
-            origin,
-            message: message.into(),
-            fix: fix.into(),
-        }
+        Self { key: key.into(), origin, message: message.into(), fix: fix.into() }
     }
 }
 
@@ -112,10 +104,7 @@ pub(super) struct Mistake {
 
 impl Mistake {
     pub(super) fn new(message: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            fix: fix.into(),
-        }
+        Self { message: message.into(), fix: fix.into() }
     }
 }
 
@@ -134,10 +123,7 @@ mod tests {
             ),
             Problem::new(
                 "docs",
-                Origin::File {
-                    path: "keyward.toml".into(),
-                    line: Some(12),
-                },
+                Origin::File { path: "keyward.toml".into(), line: Some(12) },
                 "\"yes\" is neither true nor false",
                 "write true or false",
             ),

@@ -20,11 +20,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(layered: &'a Layered) -> Self {
-        Self {
-            layered,
-            problems: layered.problems.clone(),
-            warnings: layered.warnings.clone(),
-        }
+        Self { layered, problems: layered.problems.clone(), warnings: layered.warnings.clone() }
     }
 
     /// Reads a setting that has a default, so that an empty text is a mistake.
@@ -35,11 +31,7 @@ impl<'a> Reader<'a> {
     ) -> Checked<T> {
         match self.optional(key, parse)? {
             Some(value) => Ok(value),
-            None => self.refuse(
-                key,
-                "is empty",
-                "give it a value, or leave it out for the default",
-            ),
+            None => self.refuse(key, "is empty", "give it a value, or leave it out for the default"),
         }
     }
 
@@ -90,10 +82,7 @@ impl<'a> Reader<'a> {
         parse: impl Fn(&str) -> Result<T, Mistake>,
     ) -> Checked<Vec<T>> {
         let items = self.value(key).map(Value::items).unwrap_or_default();
-        let parsed: Vec<_> = items
-            .into_iter()
-            .map(|item| self.told(key, parse(item)))
-            .collect();
+        let parsed: Vec<_> = items.into_iter().map(|item| self.told(key, parse(item))).collect();
         parsed.into_iter().collect()
     }
 
@@ -123,12 +112,7 @@ impl<'a> Reader<'a> {
         Err(Noted)
     }
 
-    pub(super) fn note(
-        &mut self,
-        key: &'static str,
-        message: impl Into<String>,
-        fix: impl Into<String>,
-    ) {
+    pub(super) fn note(&mut self, key: &'static str, message: impl Into<String>, fix: impl Into<String>) {
         let problem = Problem::new(key, self.origin(key), message, fix);
         self.problems.push(problem);
     }

@@ -75,8 +75,7 @@ impl MasterKey {
 
     /// Reads base64 in either alphabet, padded or not; refuses what no random generator would make.
     pub(super) fn parse(text: &str) -> Result<Self, Mistake> {
-        const FIX: &str =
-            "write 32 random bytes in base64, as `openssl rand -base64 32` prints them";
+        const FIX: &str = "write 32 random bytes in base64, as `openssl rand -base64 32` prints them";
         if is_placeholder(text) {
             return Err(Mistake::new("is a placeholder, not a key", FIX));
         }
@@ -84,9 +83,10 @@ impl MasterKey {
             return Err(Mistake::new("is hexadecimal, keys are base64", FIX));
         }
         let decoded = decode(text).ok_or_else(|| Mistake::new("is not base64", FIX))?;
-        let bytes = Zeroizing::new(<[u8; 32]>::try_from(decoded.as_slice()).map_err(|_| {
-            Mistake::new(format!("holds {} bytes, a key has 32", decoded.len()), FIX)
-        })?);
+        let bytes = Zeroizing::new(
+            <[u8; 32]>::try_from(decoded.as_slice())
+                .map_err(|_| Mistake::new(format!("holds {} bytes, a key has 32", decoded.len()), FIX))?,
+        );
         if is_made_up(&bytes) {
             return Err(Mistake::new("is not random, somebody made it up", FIX));
         }
@@ -142,8 +142,7 @@ impl MasterKeys {
 }
 
 fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let lenient =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     [STANDARD, URL_SAFE]
         .iter()
         .find_map(|alphabet| GeneralPurpose::new(alphabet, lenient).decode(text).ok())
@@ -170,11 +169,7 @@ mod tests {
     fn a_master_key_is_read_in_each_form_of_base64() {
         let expected = MasterKey::parse(RANDOM).unwrap();
         let url_safe = RANDOM.replace('+', "-").replace('/', "_");
-        for text in [
-            RANDOM.trim_end_matches('='),
-            &url_safe,
-            url_safe.trim_end_matches('='),
-        ] {
+        for text in [RANDOM.trim_end_matches('='), &url_safe, url_safe.trim_end_matches('=')] {
             assert_eq!(MasterKey::parse(text), Ok(expected.clone()));
         }
         assert_eq!(*expected.to_base64(), RANDOM);

@@ -62,10 +62,7 @@ impl Sources {
     /// `KEYWARD_CONFIG` names. The process environment is never changed.
     #[must_use]
     pub fn from_process(flags: Vec<(String, String)>, config: Option<PathBuf>) -> Self {
-        let mut sources = Self {
-            flags,
-            ..Self::default()
-        };
+        let mut sources = Self { flags, ..Self::default() };
         sources.take_env();
         sources.take_dotenv(Path::new(".env"));
         if let Some((path, origin)) = sources.config_path(config) {
@@ -100,9 +97,7 @@ impl Sources {
                 self.dotenv = Some((path.to_owned(), variables));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => self
-                .problems
-                .push(unreadable(".env", in_file(path, None), path, &error)),
+            Err(error) => self.problems.push(unreadable(".env", in_file(path, None), path, &error)),
         }
     }
 
@@ -115,12 +110,8 @@ impl Sources {
             match item {
                 Ok((name, value)) if ours(&name) => {
                     if variables.insert(name.clone(), value).is_some() {
-                        let origin = Origin::Dotenv {
-                            path: path.to_owned(),
-                            name: name.clone(),
-                        };
-                        let problem =
-                            Problem::new(name, origin, "is set twice", "keep one of the two lines");
+                        let origin = Origin::Dotenv { path: path.to_owned(), name: name.clone() };
+                        let problem = Problem::new(name, origin, "is set twice", "keep one of the two lines");
                         self.problems.push(problem);
                     }
                 }
@@ -136,8 +127,7 @@ impl Sources {
                 }
                 Err(error) => {
                     let message = format!("cannot be read: {error}");
-                    let problem =
-                        Problem::new(".env", in_file(path, None), message, "repair the file");
+                    let problem = Problem::new(".env", in_file(path, None), message, "repair the file");
                     self.problems.push(problem);
                     break;
                 }
@@ -150,33 +140,19 @@ impl Sources {
         if let Some(path) = flag {
             return Some((path, Origin::CommandLine));
         }
-        if let Some(path) = self
-            .env
-            .get(CONFIG_VARIABLE)
-            .filter(|path| !path.is_empty())
-        {
+        if let Some(path) = self.env.get(CONFIG_VARIABLE).filter(|path| !path.is_empty()) {
             return Some((path.into(), Origin::Environment(CONFIG_VARIABLE.to_owned())));
         }
         let (dotenv, variables) = self.dotenv.as_ref()?;
-        let path = variables
-            .get(CONFIG_VARIABLE)
-            .filter(|path| !path.is_empty())?;
+        let path = variables.get(CONFIG_VARIABLE).filter(|path| !path.is_empty())?;
         let name = CONFIG_VARIABLE.to_owned();
-        Some((
-            path.into(),
-            Origin::Dotenv {
-                path: dotenv.clone(),
-                name,
-            },
-        ))
+        Some((path.into(), Origin::Dotenv { path: dotenv.clone(), name }))
     }
 
     fn take_file(&mut self, path: PathBuf, origin: Origin) {
         match fs::read_to_string(&path) {
             Ok(text) => self.file = Some((path, text)),
-            Err(error) => self
-                .problems
-                .push(unreadable("config", origin, &path, &error)),
+            Err(error) => self.problems.push(unreadable("config", origin, &path, &error)),
         }
     }
 }
@@ -191,18 +167,14 @@ fn unreadable(key: &str, origin: Origin, path: &Path, error: &io::Error) -> Prob
 }
 
 fn in_file(path: &Path, line: Option<usize>) -> Origin {
-    Origin::File {
-        path: path.to_owned(),
-        line,
-    }
+    Origin::File { path: path.to_owned(), line }
 }
 
 /// The number of the line that holds a part which the parser stumbled over; none if several do.
 fn only_line_with(text: &str, part: &str) -> Option<usize> {
     let part = part.lines().next().filter(|part| !part.is_empty())?;
-    let mut numbers = (1..)
-        .zip(text.lines())
-        .filter_map(|(number, line)| line.contains(part).then_some(number));
+    let mut numbers =
+        (1..).zip(text.lines()).filter_map(|(number, line)| line.contains(part).then_some(number));
     let number = numbers.next()?;
     numbers.next().is_none().then_some(number)
 }
@@ -224,13 +196,9 @@ mod tests {
 
     #[test]
     fn dotenv_keeps_our_names_only() {
-        let (variables, sources) = parse(
-            "\u{feff}# hi\nKEYWARD_DOCS=false\nPORT='80'\nHOME_TOWN=Bern\nexport DATABASE_URL=x\n",
-        );
-        assert_eq!(
-            variables.into_keys().collect::<Vec<_>>(),
-            ["DATABASE_URL", "KEYWARD_DOCS", "PORT"]
-        );
+        let (variables, sources) =
+            parse("\u{feff}# hi\nKEYWARD_DOCS=false\nPORT='80'\nHOME_TOWN=Bern\nexport DATABASE_URL=x\n");
+        assert_eq!(variables.into_keys().collect::<Vec<_>>(), ["DATABASE_URL", "KEYWARD_DOCS", "PORT"]);
         assert!(sources.problems.is_empty());
     }
 
@@ -239,10 +207,7 @@ mod tests {
         let (_, sources) =
             parse("KEYWARD_DOCS=true\nKEYWARD_ADMIN_PASSWORD=two words here\nPORT=1\nPORT=2\n");
         let shown = super::super::Problems(sources.problems).to_string();
-        assert!(
-            shown.contains(".env line 2") && shown.contains("is set twice"),
-            "{shown}"
-        );
+        assert!(shown.contains(".env line 2") && shown.contains("is set twice"), "{shown}");
         assert!(!shown.contains("words"), "{shown}");
     }
 
@@ -250,17 +215,11 @@ mod tests {
     fn a_config_file_that_is_not_there_is_a_problem() {
         let directory = tempfile::tempdir().unwrap();
         let mut sources = Sources::default();
-        sources.env.insert(
-            "KEYWARD_CONFIG".into(),
-            directory.path().join("no.toml").display().to_string(),
-        );
+        sources.env.insert("KEYWARD_CONFIG".into(), directory.path().join("no.toml").display().to_string());
         let (path, origin) = sources.config_path(None).unwrap();
         sources.take_file(path, origin);
         let problem = sources.problems.first().unwrap().to_string();
-        assert!(
-            problem.contains("environment KEYWARD_CONFIG") && problem.contains("no.toml"),
-            "{problem}"
-        );
+        assert!(problem.contains("environment KEYWARD_CONFIG") && problem.contains("no.toml"), "{problem}");
     }
 
     #[test]
@@ -271,27 +230,17 @@ mod tests {
         let sources = Sources::from_process(Vec::new(), Some(path.clone()));
         assert_eq!(sources.file, Some((path, "docs = false".to_owned())));
         let sources = Sources::from_process(Vec::new(), Some(directory.path().join("no.toml")));
-        assert!(
-            sources
-                .problems
-                .iter()
-                .any(|problem| problem.origin == Origin::CommandLine)
-        );
+        assert!(sources.problems.iter().any(|problem| problem.origin == Origin::CommandLine));
     }
 
     #[test]
     fn the_flag_names_the_config_file_before_the_environment_does() {
         let mut sources = Sources {
-            dotenv: Some((
-                ".env".into(),
-                BTreeMap::from([("KEYWARD_CONFIG".into(), "c.toml".into())]),
-            )),
+            dotenv: Some((".env".into(), BTreeMap::from([("KEYWARD_CONFIG".into(), "c.toml".into())]))),
             ..Sources::default()
         };
         let name = |sources: &Sources, flag: Option<&str>| {
-            sources
-                .config_path(flag.map(PathBuf::from))
-                .map(|(path, _)| path.display().to_string())
+            sources.config_path(flag.map(PathBuf::from)).map(|(path, _)| path.display().to_string())
         };
         assert_eq!(name(&sources, None).as_deref(), Some("c.toml"));
         sources.env.insert("KEYWARD_CONFIG".into(), "b.toml".into());
@@ -302,14 +251,9 @@ mod tests {
     #[test]
     fn debug_shows_names_and_no_values() {
         let mut sources = Sources::default();
-        sources
-            .env
-            .insert("KEYWARD_MASTER_KEY".into(), "hush".into());
+        sources.env.insert("KEYWARD_MASTER_KEY".into(), "hush".into());
         sources.flags.push(("admin.password".into(), "hush".into()));
         let shown = format!("{sources:?}");
-        assert!(
-            shown.contains("KEYWARD_MASTER_KEY") && !shown.contains("hush"),
-            "{shown}"
-        );
+        assert!(shown.contains("KEYWARD_MASTER_KEY") && !shown.contains("hush"), "{shown}");
     }
 }

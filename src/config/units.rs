@@ -42,12 +42,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, Mistake> {
     };
     unit.checked_mul(number)
         .filter(|duration| *duration <= MOST)
-        .ok_or_else(|| {
-            Mistake::new(
-                format!("{text:?} is more than ten years"),
-                "write at most 3650d",
-            )
-        })
+        .ok_or_else(|| Mistake::new(format!("{text:?} is more than ten years"), "write at most 3650d"))
 }
 
 /// Reads a count of at least 1 and one of `/s /min /h /d`.
@@ -78,9 +73,7 @@ pub(super) fn rate(text: &str) -> Result<Rate, Mistake> {
 }
 
 fn split(text: &str) -> (&str, &str) {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     text.split_at(end)
 }
 
@@ -103,18 +96,7 @@ mod tests {
         }
         let bare = duration("30").unwrap_err();
         assert!(bare.message.contains("no unit") && bare.fix.contains("30s"));
-        for text in [
-            "",
-            "s",
-            "1.5h",
-            "-1s",
-            "+1s",
-            "1h30m",
-            "1 s",
-            "10 min",
-            "4294967296s",
-            "3651d",
-        ] {
+        for text in ["", "s", "1.5h", "-1s", "+1s", "1h30m", "1 s", "10 min", "4294967296s", "3651d"] {
             assert!(duration(text).is_err(), "{text}");
         }
     }
@@ -126,9 +108,7 @@ mod tests {
         assert_eq!(rate("20/h"), per(20, HOUR));
         assert_eq!(rate("5/s"), per(5, SECOND));
         assert_eq!(rate("5 / s"), per(5, SECOND));
-        for text in [
-            "", "10", "10/", "/min", "0/s", "10/m", "+1/s", "10/min/s", "1.5/s",
-        ] {
+        for text in ["", "10", "10/", "/min", "0/s", "10/m", "+1/s", "10/min/s", "1.5/s"] {
             assert!(rate(text).is_err(), "{text}");
         }
     }

@@ -26,8 +26,7 @@ pub enum EventsUrl {
 }
 
 pub(super) fn database(text: &str) -> Result<DatabaseUrl, Mistake> {
-    const SQLITE: &str =
-        "write sqlite://path/to/keyward.db, or sqlite:///var/lib/keyward/keyward.db";
+    const SQLITE: &str = "write sqlite://path/to/keyward.db, or sqlite:///var/lib/keyward/keyward.db";
     let text = text.trim();
     if text.starts_with("sqlite::memory:") {
         return Err(Mistake::new(
@@ -36,9 +35,7 @@ pub(super) fn database(text: &str) -> Result<DatabaseUrl, Mistake> {
         ));
     }
     match text.split_once("://") {
-        Some(("sqlite", path))
-            if path.is_empty() || path.contains(['?', '#']) || path == ":memory:" =>
-        {
+        Some(("sqlite", path)) if path.is_empty() || path.contains(['?', '#']) || path == ":memory:" => {
             Err(Mistake::new("names no SQLite file", SQLITE))
         }
         Some(("sqlite", path)) => Ok(DatabaseUrl::Sqlite { path: path.into() }),
@@ -56,10 +53,9 @@ pub(super) fn database(text: &str) -> Result<DatabaseUrl, Mistake> {
 pub(super) fn postgres(text: &str) -> Result<Secret, Mistake> {
     match database(text) {
         Ok(DatabaseUrl::Postgres { url }) => Ok(url),
-        Ok(DatabaseUrl::Sqlite { .. }) => Err(Mistake::new(
-            "is not a PostgreSQL URL",
-            "write postgres://user:password@host/database",
-        )),
+        Ok(DatabaseUrl::Sqlite { .. }) => {
+            Err(Mistake::new("is not a PostgreSQL URL", "write postgres://user:password@host/database"))
+        }
         Err(mistake) => Err(mistake),
     }
 }
@@ -73,15 +69,14 @@ pub(super) fn redis(text: &str) -> Result<Secret, Mistake> {
 }
 
 pub(super) fn events(text: &str) -> Result<EventsUrl, Mistake> {
-    const FIX: &str = "write log: or a URL that begins with amqp://, amqps://, kafka://, nats://, http:// or https://";
+    const FIX: &str =
+        "write log: or a URL that begins with amqp://, amqps://, kafka://, nats://, http:// or https://";
     let text = text.trim();
     if text == "log:" {
         return Ok(EventsUrl::Log);
     }
     let url = match text.split_once("://") {
-        Some(("http" | "https" | "amqp" | "amqps", _)) => {
-            with_host(text, "amqp://user:password@host/vhost")?
-        }
+        Some(("http" | "https" | "amqp" | "amqps", _)) => with_host(text, "amqp://user:password@host/vhost")?,
         // Several brokers with commas between them: no URL as the standard has it.
         Some(("kafka" | "nats", rest)) if !rest.trim_matches('/').is_empty() => Secret::from(text),
         Some(("kafka" | "nats", _)) => return Err(Mistake::new("names no host", FIX)),
@@ -94,8 +89,7 @@ pub(super) fn events(text: &str) -> Result<EventsUrl, Mistake> {
 /// Reads the issuer, which verifiers compare byte by byte: one spelling only.
 pub(super) fn issuer(text: &str) -> Result<String, Mistake> {
     const FIX: &str = "write the address that clients use: https://auth.example.com";
-    let url =
-        Url::parse(text).map_err(|error| Mistake::new(format!("is not a URL: {error}"), FIX))?;
+    let url = Url::parse(text).map_err(|error| Mistake::new(format!("is not a URL: {error}"), FIX))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(Mistake::new("is neither https:// nor http://", FIX));
     }
@@ -111,10 +105,7 @@ pub(super) fn issuer(text: &str) -> Result<String, Mistake> {
     }
     let canonical = url.as_str().trim_end_matches('/');
     if canonical != text {
-        return Err(Mistake::new(
-            "is not in its normal form",
-            format!("write {canonical}"),
-        ));
+        return Err(Mistake::new("is not in its normal form", format!("write {canonical}")));
     }
     Ok(text.to_owned())
 }
@@ -123,22 +114,15 @@ pub(super) fn issuer(text: &str) -> Result<String, Mistake> {
 pub(super) fn origin(text: &str) -> Result<String, Mistake> {
     const FIX: &str = "write scheme and host, nothing more: https://app.example.com";
     if text.contains('*') {
-        return Err(Mistake::new(
-            "holds a *, which would let every site in",
-            FIX,
-        ));
+        return Err(Mistake::new("holds a *, which would let every site in", FIX));
     }
-    let url =
-        Url::parse(text).map_err(|error| Mistake::new(format!("is not a URL: {error}"), FIX))?;
+    let url = Url::parse(text).map_err(|error| Mistake::new(format!("is not a URL: {error}"), FIX))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(Mistake::new("is neither https:// nor http://", FIX));
     }
     let origin = url.origin().ascii_serialization();
     if origin != text {
-        return Err(Mistake::new(
-            "is not an origin as browsers send it",
-            format!("write {origin}"),
-        ));
+        return Err(Mistake::new("is not an origin as browsers send it", format!("write {origin}")));
     }
     Ok(origin)
 }
@@ -196,11 +180,8 @@ pub(super) fn redact(text: &str) -> String {
 }
 
 fn with_host(text: &str, example: &str) -> Result<Secret, Mistake> {
-    let fix = || {
-        format!("write {example}; in a password, percent-encode what is not a letter or a digit")
-    };
-    let url =
-        Url::parse(text).map_err(|error| Mistake::new(format!("is not a URL: {error}"), fix()))?;
+    let fix = || format!("write {example}; in a password, percent-encode what is not a letter or a digit");
+    let url = Url::parse(text).map_err(|error| Mistake::new(format!("is not a URL: {error}"), fix()))?;
     // A Unix socket directory stands in the query of a PostgreSQL URL.
     let socket = url.query_pairs().any(|(name, _)| name == "host");
     if url.host_str().is_none_or(str::is_empty) && !socket {
@@ -213,9 +194,7 @@ fn with_host(text: &str, example: &str) -> Result<Secret, Mistake> {
 fn unsupported(text: &str) -> String {
     match text.trim().split_once("://") {
         Some((scheme, _))
-            if scheme
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) =>
+            if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) =>
         {
             format!("begins with {scheme}://, which is not supported")
         }
@@ -229,24 +208,14 @@ mod tests {
 
     #[test]
     fn a_database_is_a_file_or_postgresql() {
-        for (text, file) in [
-            ("sqlite://data/k.db", "data/k.db"),
-            ("sqlite:///var/k.db", "/var/k.db"),
-        ] {
-            let Ok(DatabaseUrl::Sqlite { path }) = database(text) else {
-                panic!("{text}")
-            };
+        for (text, file) in [("sqlite://data/k.db", "data/k.db"), ("sqlite:///var/k.db", "/var/k.db")] {
+            let Ok(DatabaseUrl::Sqlite { path }) = database(text) else { panic!("{text}") };
             assert_eq!(path, PathBuf::from(file));
         }
-        for text in [
-            "postgres://u:p@h/d",
-            "postgresql://h:6432/d?sslmode=require",
-            "postgres:///d?host=/run/pg",
-        ] {
-            assert!(
-                matches!(database(text), Ok(DatabaseUrl::Postgres { .. })),
-                "{text}"
-            );
+        for text in
+            ["postgres://u:p@h/d", "postgresql://h:6432/d?sslmode=require", "postgres:///d?host=/run/pg"]
+        {
+            assert!(matches!(database(text), Ok(DatabaseUrl::Postgres { .. })), "{text}");
         }
         for text in [
             "sqlite::memory:",
@@ -258,33 +227,19 @@ mod tests {
             "postgres://u:p/w@h/d",
         ] {
             let mistake = database(text).unwrap_err();
-            assert!(
-                mistake.fix.contains("sqlite://") || mistake.fix.contains("postgres://"),
-                "{text}"
-            );
+            assert!(mistake.fix.contains("sqlite://") || mistake.fix.contains("postgres://"), "{text}");
             assert!(!format!("{mistake:?}").contains("hunter2"));
         }
-        assert!(
-            database("mysql://h/d")
-                .unwrap_err()
-                .message
-                .contains("mysql://")
-        );
+        assert!(database("mysql://h/d").unwrap_err().message.contains("mysql://"));
     }
 
     #[test]
     fn events_go_to_known_schemes() {
         assert!(matches!(events("log:"), Ok(EventsUrl::Log)));
-        for text in [
-            "amqp://u:p@h/%2f",
-            "kafka://a:9092,b:9092",
-            "nats://a:4222",
-            "https://h/hook",
-            "http://h",
-        ] {
-            let Ok(EventsUrl::Other { scheme, url }) = events(text) else {
-                panic!("{text}")
-            };
+        for text in
+            ["amqp://u:p@h/%2f", "kafka://a:9092,b:9092", "nats://a:4222", "https://h/hook", "http://h"]
+        {
+            let Ok(EventsUrl::Other { scheme, url }) = events(text) else { panic!("{text}") };
             assert!(text.starts_with(&scheme) && url.expose() == text);
         }
         for text in ["log", "kafka://", "amqp://", "ftp://h", "sqs://h"] {
@@ -295,11 +250,7 @@ mod tests {
 
     #[test]
     fn an_issuer_has_one_spelling() {
-        for text in [
-            "https://auth.example.com",
-            "http://127.0.0.1:7300",
-            "https://example.com/auth",
-        ] {
+        for text in ["https://auth.example.com", "http://127.0.0.1:7300", "https://example.com/auth"] {
             assert_eq!(issuer(text).as_deref(), Ok(text));
         }
         for (text, fix) in [
@@ -321,9 +272,7 @@ mod tests {
 
     #[test]
     fn an_allowed_origin_is_what_browsers_send() {
-        assert!(
-            origin("https://app.example.com").is_ok() && origin("http://localhost:5173").is_ok()
-        );
+        assert!(origin("https://app.example.com").is_ok() && origin("http://localhost:5173").is_ok());
         for text in [
             "*",
             "https://*.example.com",
@@ -338,17 +287,10 @@ mod tests {
 
     #[test]
     fn plain_http_matters_off_this_machine_only() {
-        assert!(
-            is_plain_and_remote("http://auth.example.com")
-                && is_plain_and_remote("http://10.0.0.1")
-        );
-        for text in [
-            "http://localhost:1",
-            "http://127.0.0.1",
-            "http://[::1]:1",
-            "http://a.localhost",
-            "https://h",
-        ] {
+        assert!(is_plain_and_remote("http://auth.example.com") && is_plain_and_remote("http://10.0.0.1"));
+        for text in
+            ["http://localhost:1", "http://127.0.0.1", "http://[::1]:1", "http://a.localhost", "https://h"]
+        {
             assert!(!is_plain_and_remote(text), "{text}");
         }
     }
@@ -360,20 +302,11 @@ mod tests {
                 "postgres://keyward:hush@db:5432/auth?sslmode=require",
                 "postgres://keyward:[redacted]@db:5432/auth?sslmode=require",
             ),
-            (
-                "postgres://db/auth?password=hush&x",
-                "postgres://db/auth?password=[redacted]&[redacted]",
-            ),
-            (
-                "postgres://u:h/u?s@h@db/auth",
-                "postgres://u:[redacted]@db/auth",
-            ),
+            ("postgres://db/auth?password=hush&x", "postgres://db/auth?password=[redacted]&[redacted]"),
+            ("postgres://u:h/u?s@h@db/auth", "postgres://u:[redacted]@db/auth"),
             ("redis://:hush@cache:6379", "redis://:[redacted]@cache:6379"),
             ("nats://hush@a:4222", "nats://[redacted]@a:4222"),
-            (
-                "https://hooks.example/T0/hush",
-                "https://hooks.example/[redacted]",
-            ),
+            ("https://hooks.example/T0/hush", "https://hooks.example/[redacted]"),
             ("sqlite://data/keyward.db", "sqlite://data/keyward.db"),
             ("log:", "log:"),
             ("hush", "[redacted]"),

@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
 
@@ -148,9 +148,8 @@ impl HashPool {
         let settings = self.settings;
         let exists = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.decoy.clone());
-        let verified = self
-            .submit(move |memory| verify(settings, &stored, password.as_bytes(), memory))
-            .await??;
+        let verified =
+            self.submit(move |memory| verify(settings, &stored, password.as_bytes(), memory)).await??;
         Ok(if exists { verified } else { Verified::Wrong })
     }
 
@@ -206,7 +205,12 @@ fn hash(params: &Params, password: &[u8], memory: &mut Vec<Block>) -> Result<Str
     Ok(phc.to_string())
 }
 
-fn verify(settings: HashSettings, stored: &str, password: &[u8], memory: &mut Vec<Block>) -> Result<Verified, HashError> {
+fn verify(
+    settings: HashSettings,
+    stored: &str,
+    password: &[u8],
+    memory: &mut Vec<Block>,
+) -> Result<Verified, HashError> {
     let phc = PasswordHash::new(stored).map_err(|_| HashError::Stored("not a PHC string"))?;
     let algorithm = Algorithm::new(phc.algorithm.as_str()).map_err(|_| HashError::Stored("algorithm"))?;
     let version = phc.version.and_then(|v| Version::try_from(v).ok()).ok_or(HashError::Stored("version"))?;
@@ -287,7 +291,10 @@ mod tests {
     async fn weaker_hashes_are_told_and_absurd_ones_refused() {
         let weak = HashPool::start(CHEAP).unwrap().hash(password("right")).await.unwrap();
         let pool = HashPool::start(HashSettings { iterations: 2, ..CHEAP }).unwrap();
-        assert_eq!(pool.verify(password("right"), Some(weak.clone())).await.unwrap(), Verified::Right { weak: true });
+        assert_eq!(
+            pool.verify(password("right"), Some(weak.clone())).await.unwrap(),
+            Verified::Right { weak: true }
+        );
         for absurd in [
             weak.replace("m=64", "m=4194304"),
             weak.replace("t=1", "t=1000"),

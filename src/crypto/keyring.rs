@@ -4,31 +4,9 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use aws_lc_rs::{hkdf, hmac};
 use zeroize::Zeroizing;
 
+use crate::domain::KeyId;
+
 const NONCE_LEN: usize = 12;
-
-/// Names a master key: the first four bytes of a derivation of it, so that two replicas with the
-/// same key agree on its name without being told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct KeyId(pub u32);
-
-impl KeyId {
-    #[must_use]
-    pub const fn from_stored(id: i64) -> Self {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "stored from a u32")]
-        Self(id as u32)
-    }
-
-    #[must_use]
-    pub const fn to_stored(self) -> i64 {
-        self.0 as i64
-    }
-}
-
-impl fmt::Display for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}", self.0)
-    }
-}
 
 /// 32 secret bytes from which every other symmetric key is derived (HKDF-SHA256, RFC 5869), each
 /// with a label of its own.
@@ -100,9 +78,7 @@ fn expand(prk: &hkdf::Prk, label: &[u8], out: &mut [u8]) {
         }
     }
     #[expect(clippy::expect_used, reason = "HKDF fails only past 255 blocks; callers ask for one")]
-    prk.expand(&[label], Length(out.len()))
-        .and_then(|okm| okm.fill(out))
-        .expect("one block of HKDF output");
+    prk.expand(&[label], Length(out.len())).and_then(|okm| okm.fill(out)).expect("one block of HKDF output");
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -161,9 +137,7 @@ impl Keyring {
         let (nonce, body) = sealed.split_at_checked(NONCE_LEN).ok_or(SealError::Broken)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Broken)?;
         let mut body = Zeroizing::new(body.to_vec());
-        let plain = key
-            .open_in_place(nonce, Aad::from(context), &mut body)
-            .map_err(|_| SealError::Broken)?;
+        let plain = key.open_in_place(nonce, Aad::from(context), &mut body).map_err(|_| SealError::Broken)?;
         Ok(Zeroizing::new(plain.to_vec()))
     }
 }

@@ -11,8 +11,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use super::{KeyId, Keyring};
-use crate::domain::{Generation, Handle, PresentedToken};
+use super::Keyring;
+use crate::domain::{Generation, Handle, KeyId, PresentedToken};
 
 const PREFIX: &str = "kwr_";
 const VERSION: u8 = 1;
@@ -67,7 +67,12 @@ impl RefreshTokens {
     }
 
     /// Makes the token of a family's generation; the same arguments give the same bytes.
-    pub fn mint(&self, key: KeyId, handle: Handle, generation: Generation) -> Result<RefreshToken, ForgedToken> {
+    pub fn mint(
+        &self,
+        key: KeyId,
+        handle: Handle,
+        generation: Generation,
+    ) -> Result<RefreshToken, ForgedToken> {
         let mac_key = self.key(key)?;
         let mut token = Zeroizing::new(Vec::with_capacity(BODY_LEN + MAC_LEN));
         token.push(VERSION);
@@ -99,7 +104,10 @@ impl RefreshTokens {
         if *version != VERSION {
             return Err(ForgedToken);
         }
-        Ok(PresentedToken { handle: Handle(*handle), generation: Generation(u32::from_be_bytes(*generation)) })
+        Ok(PresentedToken {
+            handle: Handle(*handle),
+            generation: Generation(u32::from_be_bytes(*generation)),
+        })
     }
 
     fn key(&self, id: KeyId) -> Result<&hmac::Key, ForgedToken> {

@@ -45,7 +45,9 @@ impl SigningKey {
                 .map_err(unusable)?
                 .as_ref()
                 .to_vec(),
-            Algorithm::EdDsa => Ed25519KeyPair::generate_pkcs8v1(&random).map_err(unusable)?.as_ref().to_vec(),
+            Algorithm::EdDsa => {
+                Ed25519KeyPair::generate_pkcs8v1(&random).map_err(unusable)?.as_ref().to_vec()
+            }
             Algorithm::Rs256 => {
                 let pair = rsa::KeyPair::generate(KeySize::Rsa2048).map_err(unusable)?;
                 let der: Pkcs8V1Der<'_> = pair.as_der().map_err(unusable)?;
@@ -60,7 +62,8 @@ impl SigningKey {
         let unusable = |_| SigningError::PrivateKey;
         let (pair, jwk) = match algorithm {
             Algorithm::Es256 => {
-                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).map_err(unusable)?;
+                let pair =
+                    EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).map_err(unusable)?;
                 let jwk = Jwk::es256(pair.public_key().as_ref());
                 (KeyPair::Es256(pair), jwk)
             }
@@ -73,7 +76,8 @@ impl SigningKey {
                 let pair = rsa::KeyPair::from_pkcs8(pkcs8).map_err(unusable)?;
                 let public = pair.public_key();
                 let (n, e) = (public.modulus(), public.exponent());
-                let jwk = Jwk::rs256(n.big_endian_without_leading_zero(), e.big_endian_without_leading_zero());
+                let jwk =
+                    Jwk::rs256(n.big_endian_without_leading_zero(), e.big_endian_without_leading_zero());
                 (KeyPair::Rs256(pair), jwk)
             }
         };
@@ -127,7 +131,8 @@ impl SigningKeys {
             kid: &'a str,
         }
         let publishing = |error: &dyn fmt::Display| SigningError::Publishing(error.to_string());
-        let header = Header { alg: active.jwk.algorithm().as_str(), typ: typ.as_str(), kid: active.jwk.kid() };
+        let header =
+            Header { alg: active.jwk.algorithm().as_str(), typ: typ.as_str(), kid: active.jwk.kid() };
         let header = serde_json::to_vec(&header).map_err(|e| publishing(&e))?;
         let verifying = KeySet::from_keys(&published).map_err(|e| publishing(&e))?;
         let jwks = serde_json::to_string(&Jwks { keys: published }).map_err(|e| publishing(&e))?;

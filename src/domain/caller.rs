@@ -15,9 +15,8 @@ impl Caller {
     /// Keeps at most 256 code points of the user agent, without control characters.
     #[must_use]
     pub fn new(ip: Option<IpAddr>, user_agent: Option<&str>, request_id: String) -> Self {
-        let user_agent = user_agent.map(|agent| {
-            agent.chars().filter(|c| !c.is_control()).take(USER_AGENT_MAX).collect()
-        });
+        let user_agent =
+            user_agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(USER_AGENT_MAX).collect());
         Self { ip, user_agent, request_id }
     }
 

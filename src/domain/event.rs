@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Email, EndReason, Roles, SessionId, UserId};
+use super::{Email, EndReason, EventId, Roles, SessionId, Timestamp, UserId};
 
 /// A fact that other services hear of. Never holds a secret.
 #[derive(Debug, Clone)]
@@ -70,4 +70,16 @@ impl Event {
             }),
         }
     }
+}
+
+/// An event in the outbox, as it is to be published.
+#[derive(Debug, Clone)]
+pub struct PendingEvent {
+    pub id: EventId,
+    pub subject: UserId,
+    /// Counts the events of a subject, in the order in which they were committed.
+    pub sequence: i64,
+    pub kind: String,
+    pub occurred_at: Timestamp,
+    pub data: Value,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Epoch, SessionId, Timestamp, UserId};
+use super::{Epoch, KeyId, SessionId, Timestamp, UserId};
 
 /// Names a family inside its refresh tokens; random, and shown nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,7 +34,7 @@ pub struct Family {
     pub handle: Handle,
     pub generation: Generation,
     /// The master key under which the current token was made, so that it can be made again.
-    pub mac_key_id: i64,
+    pub mac_key: KeyId,
     pub session_epoch: Epoch,
     pub created_at: Timestamp,
     /// When the current token was made.
@@ -130,7 +130,8 @@ mod tests {
     use proptest::prelude::*;
     use uuid::Uuid;
 
-    const LIMITS: FamilyLimits = FamilyLimits { idle: Duration::from_secs(1_000), grace: Duration::from_secs(30) };
+    const LIMITS: FamilyLimits =
+        FamilyLimits { idle: Duration::from_secs(1_000), grace: Duration::from_secs(30) };
     const EPOCH: Epoch = Epoch(3);
 
     fn at(seconds: i64) -> Timestamp {
@@ -143,7 +144,7 @@ mod tests {
             user_id: UserId::new(Uuid::nil()),
             handle: Handle([7; 16]),
             generation: Generation(generation),
-            mac_key_id: 0,
+            mac_key: KeyId(0),
             session_epoch: EPOCH,
             created_at: at(0),
             rotated_at: at(rotated_at),

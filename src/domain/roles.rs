@@ -85,8 +85,7 @@ impl Roles {
 
     /// Reads the form in which the databases keep roles: names with one space between.
     pub fn from_words(words: &str) -> Result<Self, RoleError> {
-        let roles: Result<Vec<Role>, RoleError> =
-            words.split_ascii_whitespace().map(Role::parse).collect();
+        let roles: Result<Vec<Role>, RoleError> = words.split_ascii_whitespace().map(Role::parse).collect();
         Self::new(roles?)
     }
 

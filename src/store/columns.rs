@@ -6,9 +6,9 @@ use sqlx::{Decode, Encode, Postgres, Sqlite, Type};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::crypto::KeyId;
 use crate::domain::{
-    AuditId, EndReason, Epoch, EventId, Generation, Handle, Roles, SessionId, Timestamp, UserId, UserStatus,
+    AuditId, EndReason, Epoch, EventId, Generation, Handle, KeyId, Roles, SessionId, Timestamp, UserId,
+    UserStatus,
 };
 
 /// A type that fits in one column.
@@ -58,7 +58,9 @@ stored!(SessionId as Uuid, SessionId::uuid, |uuid| Ok(SessionId::new(uuid)));
 stored!(EventId as Uuid, EventId::uuid, |uuid| Ok(EventId::new(uuid)));
 stored!(AuditId as Uuid, AuditId::uuid, |uuid| Ok(AuditId::new(uuid)));
 stored!(Epoch as i64, |epoch: Epoch| epoch.0, |number| Ok(Epoch(number)));
-stored!(KeyId as i64, KeyId::to_stored, |number| Ok(KeyId::from_stored(number)));
+stored!(KeyId as i64, |key: KeyId| i64::from(key.0), |number: i64| {
+    u32::try_from(number).map(KeyId).map_err(|e| e.to_string())
+});
 stored!(Generation as i64, |generation: Generation| i64::from(generation.0), |number: i64| {
     u32::try_from(number).map(Generation).map_err(|e| e.to_string())
 });

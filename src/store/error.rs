@@ -49,7 +49,8 @@ impl From<Sqlx> for StoreError {
 /// SQLSTATE classes on PostgreSQL (five characters), primary result codes on SQLite (a number).
 fn transient_code(code: &str) -> bool {
     if code.len() == 5 && !code.starts_with('-') {
-        return matches!(code.get(..2), Some("08" | "40" | "53" | "57" | "58")) || matches!(code, "55P03" | "25006" | "25P03");
+        return matches!(code.get(..2), Some("08" | "40" | "53" | "57" | "58"))
+            || matches!(code, "55P03" | "25006" | "25P03");
     }
     const BUSY: u32 = 5;
     const LOCKED: u32 = 6;

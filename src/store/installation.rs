@@ -1,7 +1,6 @@
 use super::sql::{Record, Row};
 use super::{StoreError, Tx};
-use crate::crypto::KeyId;
-use crate::domain::Timestamp;
+use crate::domain::{KeyId, Timestamp};
 
 /// Proof that a master key was used with this database.
 #[derive(Debug, Clone)]
@@ -27,12 +26,15 @@ impl Record for TokenEpoch {
 impl Tx {
     /// Returns the number that is part of every refresh token's MAC.
     pub async fn installation_token_epoch(&mut self) -> Result<i64, StoreError> {
-        let epoch: TokenEpoch = self.query("SELECT token_epoch FROM installation WHERE id = 1").fetch_one().await?;
+        let epoch: TokenEpoch =
+            self.query("SELECT token_epoch FROM installation WHERE id = 1").fetch_one().await?;
         Ok(epoch.0)
     }
 
     pub async fn master_keys_list(&mut self) -> Result<Vec<MasterKeyRow>, StoreError> {
-        self.query("SELECT key_id, check_value FROM master_keys ORDER BY created_at, key_id").fetch_all().await
+        self.query("SELECT key_id, check_value FROM master_keys ORDER BY created_at, key_id")
+            .fetch_all()
+            .await
     }
 
     /// Records a master key; one that is there already is left as it is.

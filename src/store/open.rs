@@ -110,7 +110,10 @@ fn check_engine(version: &str) -> Result<(), StoreError> {
         return Ok(());
     }
     Err(StoreError::Defect(sqlx::Error::Configuration(
-        format!("SQLite {version} can lose commits in WAL mode; Keyward needs {major}.{minor}.{patch} or newer").into(),
+        format!(
+            "SQLite {version} can lose commits in WAL mode; Keyward needs {major}.{minor}.{patch} or newer"
+        )
+        .into(),
     )))
 }
 

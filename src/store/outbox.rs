@@ -1,18 +1,11 @@
-use serde_json::Value;
-
 use super::sql::{Record, Row};
 use super::{Lease, StoreError, Tx};
-use crate::domain::{Event, EventId, Timestamp, UserId};
+use crate::domain::{Event, EventId, PendingEvent, Timestamp};
 
 /// An event that a sink has not confirmed yet.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    pub event_id: EventId,
-    pub subject_id: UserId,
-    pub subject_seq: i64,
-    pub kind: String,
-    pub occurred_at: Timestamp,
-    pub data: Value,
+    pub event: PendingEvent,
     /// How often it was tried before.
     pub attempts: i64,
 }
@@ -27,15 +20,15 @@ pub enum DeliveryOutcome {
 impl Record for Delivery {
     fn read(row: &Row<'_>) -> Result<Self, StoreError> {
         let data: String = row.get("data")?;
-        Ok(Self {
-            event_id: row.get("event_id")?,
-            subject_id: row.get("subject_id")?,
-            subject_seq: row.get("subject_seq")?,
+        let event = PendingEvent {
+            id: row.get("event_id")?,
+            subject: row.get("subject_id")?,
+            sequence: row.get("subject_seq")?,
             kind: row.get("type")?,
             occurred_at: row.get("occurred_at")?,
             data: serde_json::from_str(&data).map_err(|e| StoreError::column("data", &e))?,
-            attempts: row.get("attempts")?,
-        })
+        };
+        Ok(Self { event, attempts: row.get("attempts")? })
     }
 }
 
@@ -99,7 +92,12 @@ impl Tx {
     }
 
     /// Returns what a sink is due, at most one event per user: the next waits for its confirmation.
-    pub async fn outbox_due(&mut self, sink: &str, limit: u32, now: Timestamp) -> Result<Vec<Delivery>, StoreError> {
+    pub async fn outbox_due(
+        &mut self,
+        sink: &str,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<Delivery>, StoreError> {
         self.query(
             "SELECT d.event_id, d.subject_id, d.subject_seq, d.attempts, o.type, o.occurred_at, o.data
              FROM outbox_deliveries AS d JOIN outbox AS o ON o.id = d.event_id

@@ -2,9 +2,9 @@ use std::net::IpAddr;
 
 use super::sql::{Record, Row};
 use super::{Store, StoreError, Tx};
-use crate::crypto::KeyId;
 use crate::domain::{
-    EndReason, Epoch, Family, FamilyLimits, Handle, PresentedToken, SessionId, Timestamp, User, UserId, UserStatus,
+    EndReason, Epoch, Family, FamilyLimits, Handle, KeyId, PresentedToken, SessionId, Timestamp, User,
+    UserId, UserStatus,
 };
 
 /// What a login stores.
@@ -62,7 +62,7 @@ impl Record for FamilyWithUser {
             user_id: user.id,
             handle: row.get("handle")?,
             generation: row.get("generation")?,
-            mac_key_id: row.get("mac_key_id")?,
+            mac_key: row.get("mac_key_id")?,
             session_epoch: row.get("family_epoch")?,
             created_at: row.get("family_created_at")?,
             rotated_at: row.get("rotated_at")?,
@@ -186,24 +186,39 @@ impl Tx {
         }
     }
 
-    /// Reads a family by the handle of a presented token and holds its row until the transaction ends.
+    /// Reads a family by the handle of a presented token and holds it, and its user, until the
+    /// transaction ends.
     pub async fn refresh_token_lock(&mut self, handle: Handle) -> Result<Option<FamilyWithUser>, StoreError> {
+        let id: Option<Id> = self
+            .query("SELECT id FROM refresh_tokens WHERE handle = $1")
+            .bind(handle)
+            .fetch_optional()
+            .await?;
+        match id {
+            Some(Id(id)) => self.session_lock(id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Reads a session and holds it, and its user, until the transaction ends. The user comes
+    /// first, here and everywhere: two transactions that lock in one order cannot deadlock.
+    pub async fn session_lock(&mut self, id: SessionId) -> Result<Option<FamilyWithUser>, StoreError> {
         self.query_either(
-            concat!(
-                "SELECT ",
-                family_columns!(),
-                " FROM refresh_tokens AS r JOIN users_auth AS u ON u.id = r.user_id WHERE r.handle = $1"
-            ),
-            concat!(
-                "SELECT ",
-                family_columns!(),
-                " FROM refresh_tokens AS r JOIN users_auth AS u ON u.id = r.user_id WHERE r.handle = $1 \
-                 FOR NO KEY UPDATE OF r"
-            ),
+            "SELECT id FROM users_auth WHERE id = (SELECT user_id FROM refresh_tokens WHERE id = $1)",
+            "SELECT id FROM users_auth WHERE id = (SELECT user_id FROM refresh_tokens WHERE id = $1) \
+             FOR NO KEY UPDATE",
         )
-        .bind(handle)
-        .fetch_optional()
-        .await
+        .bind(id)
+        .execute()
+        .await?;
+        self.query_either(
+            "SELECT id FROM refresh_tokens WHERE id = $1",
+            "SELECT id FROM refresh_tokens WHERE id = $1 FOR NO KEY UPDATE",
+        )
+        .bind(id)
+        .execute()
+        .await?;
+        self.session_by_id(id).await
     }
 
     /// Advances a family that this transaction holds.
@@ -254,14 +269,21 @@ impl Tx {
     }
 
     /// Ends a session; false when it had ended before.
-    pub async fn session_end(&mut self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<bool, StoreError> {
-        self.query("UPDATE refresh_tokens SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL")
-            .bind(id)
-            .bind(now)
-            .bind(reason)
-            .execute()
-            .await
-            .map(|ended| ended == 1)
+    pub async fn session_end(
+        &mut self,
+        id: SessionId,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.query(
+            "UPDATE refresh_tokens SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL",
+        )
+        .bind(id)
+        .bind(now)
+        .bind(reason)
+        .execute()
+        .await
+        .map(|ended| ended == 1)
     }
 
     /// Ends every session of a user and returns their ids.

@@ -1,7 +1,6 @@
 use super::sql::{Record, Row};
 use super::{StoreError, Tx};
-use crate::crypto::KeyId;
-use crate::domain::Timestamp;
+use crate::domain::{KeyId, Timestamp};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyState {
@@ -66,7 +65,11 @@ impl Tx {
     }
 
     /// Stores the active key; false when another replica was first, whose key then counts.
-    pub async fn signing_key_insert_active(&mut self, key: SigningKeyRow, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn signing_key_insert_active(
+        &mut self,
+        key: SigningKeyRow,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         self.query(
             "INSERT INTO signing_keys (kid, algorithm, state, public_jwk, sealed_private, master_key_id, created_at, \
              promoted_at) VALUES ($1, $2, 'active', $3, $4, $5, $6, $6) ON CONFLICT DO NOTHING",

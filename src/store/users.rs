@@ -84,11 +84,28 @@ impl Tx {
         .await
     }
 
-    pub async fn user_credential_by_email(&mut self, email: &Email) -> Result<Option<Credential>, StoreError> {
-        self.query("SELECT id, password_hash, status, session_epoch FROM users_auth WHERE email_canonical = $1")
-            .bind(email.canonical().to_owned())
-            .fetch_optional()
-            .await
+    pub async fn user_credential_by_email(
+        &mut self,
+        email: &Email,
+    ) -> Result<Option<Credential>, StoreError> {
+        self.query(
+            "SELECT id, password_hash, status, session_epoch FROM users_auth WHERE email_canonical = $1",
+        )
+        .bind(email.canonical().to_owned())
+        .fetch_optional()
+        .await
+    }
+
+    /// Holds a user's row until the transaction ends; to be called before its sessions are touched.
+    pub async fn user_lock(&mut self, id: UserId) -> Result<(), StoreError> {
+        self.query_either(
+            "SELECT id FROM users_auth WHERE id = $1",
+            "SELECT id FROM users_auth WHERE id = $1 FOR NO KEY UPDATE",
+        )
+        .bind(id)
+        .execute()
+        .await
+        .map(drop)
     }
 
     pub async fn user_by_id(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
@@ -125,7 +142,9 @@ impl Tx {
 
     pub async fn users_count_with_role(&mut self, role: &Role) -> Result<i64, StoreError> {
         let count: Count = self
-            .query("SELECT count(*) AS count FROM users_auth WHERE ' ' || roles || ' ' LIKE '% ' || $1 || ' %'")
+            .query(
+                "SELECT count(*) AS count FROM users_auth WHERE ' ' || roles || ' ' LIKE '% ' || $1 || ' %'",
+            )
             .bind(role.as_str().to_owned())
             .fetch_one()
             .await?;

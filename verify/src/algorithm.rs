@@ -63,9 +63,7 @@ mod tests {
 
     #[test]
     fn other_names_and_spellings_are_unknown() {
-        for name in [
-            "", "none", "None", "NONE", "HS256", "es256", "ES256 ", "ES384", "PS256", "eddsa",
-        ] {
+        for name in ["", "none", "None", "NONE", "HS256", "es256", "ES256 ", "ES384", "PS256", "eddsa"] {
             assert_eq!(name.parse::<Algorithm>(), Err(UnknownAlgorithm), "{name:?}");
         }
     }

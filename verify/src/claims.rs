@@ -65,10 +65,7 @@ pub(crate) struct Unchecked {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "`aud` is neither a string nor a list of strings"
-)]
+#[serde(untagged, expecting = "`aud` is neither a string nor a list of strings")]
 pub(crate) enum Audience {
     One(String),
     Many(Vec<String>),

@@ -98,9 +98,7 @@ mod tests {
 
     #[test]
     fn a_hostile_kid_cannot_break_a_log_line() {
-        let refusal = VerifyError::UnknownKey {
-            kid: "x\n{\"level\":\"info\"}\u{1b}[2J".to_owned(),
-        };
+        let refusal = VerifyError::UnknownKey { kid: "x\n{\"level\":\"info\"}\u{1b}[2J".to_owned() };
         assert!(!refusal.to_string().contains(['\n', '\u{1b}']));
     }
 }

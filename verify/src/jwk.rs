@@ -2,8 +2,7 @@ use std::ops::RangeInclusive;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
-    RsaPublicKeyComponents,
+    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -39,11 +38,7 @@ pub struct Jwks {
 #[serde(tag = "kty")]
 enum Public {
     #[serde(rename = "EC")]
-    P256 {
-        crv: &'static str,
-        x: String,
-        y: String,
-    },
+    P256 { crv: &'static str, x: String, y: String },
     #[serde(rename = "OKP")]
     Ed25519 { crv: &'static str, x: String },
     #[serde(rename = "RSA")]
@@ -57,11 +52,8 @@ impl Jwk {
             return Err(JwkError::Invalid);
         };
         let (x, y) = coordinates.split_at_checked(32).ok_or(JwkError::Invalid)?;
-        let public = Public::P256 {
-            crv: "P-256",
-            x: URL_SAFE_NO_PAD.encode(x),
-            y: URL_SAFE_NO_PAD.encode(y),
-        };
+        let public =
+            Public::P256 { crv: "P-256", x: URL_SAFE_NO_PAD.encode(x), y: URL_SAFE_NO_PAD.encode(y) };
         let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, uncompressed_point);
         Ok(Self::new(public, key.map_err(|_| JwkError::Invalid)?))
     }
@@ -70,10 +62,7 @@ impl Jwk {
     ///
     /// Bytes that are no point of the curve are not noticed here; no signature verifies with them.
     pub fn ed25519(public_key: &[u8; 32]) -> Result<Self, JwkError> {
-        let public = Public::Ed25519 {
-            crv: "Ed25519",
-            x: URL_SAFE_NO_PAD.encode(public_key),
-        };
+        let public = Public::Ed25519 { crv: "Ed25519", x: URL_SAFE_NO_PAD.encode(public_key) };
         let key = ParsedPublicKey::new(&ED25519, public_key);
         Ok(Self::new(public, key.map_err(|_| JwkError::Invalid)?))
     }
@@ -83,10 +72,7 @@ impl Jwk {
         if !bit_length(n).is_some_and(|bits| RSA_BITS.contains(&bits)) || !good_exponent(e) {
             return Err(JwkError::RsaRange);
         }
-        let public = Public::Rsa {
-            n: URL_SAFE_NO_PAD.encode(n),
-            e: URL_SAFE_NO_PAD.encode(e),
-        };
+        let public = Public::Rsa { n: URL_SAFE_NO_PAD.encode(n), e: URL_SAFE_NO_PAD.encode(e) };
         let key = RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256);
         Ok(Self::new(public, key.map_err(|_| JwkError::Invalid)?))
     }
@@ -146,13 +132,8 @@ impl Serialize for Jwk {
             r#use: &'static str,
             alg: &'static str,
         }
-        Published {
-            public: &self.public,
-            kid: &self.kid,
-            r#use: "sig",
-            alg: self.algorithm().as_str(),
-        }
-        .serialize(serializer)
+        Published { public: &self.public, kid: &self.kid, r#use: "sig", alg: self.algorithm().as_str() }
+            .serialize(serializer)
     }
 }
 

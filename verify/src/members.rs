@@ -39,9 +39,7 @@ impl TryFrom<SetMembers> for Jwks {
     /// Keeps the keys that can have signed a Keyward token. Others are skipped (RFC 7517 §5), broken ones are errors.
     fn try_from(set: SetMembers) -> Result<Self, JwkError> {
         let read = set.keys.into_iter().map(Jwk::try_from);
-        let keys = read
-            .filter(|key| !matches!(key, Err(JwkError::Unsupported)))
-            .collect::<Result<_, _>>()?;
+        let keys = read.filter(|key| !matches!(key, Err(JwkError::Unsupported))).collect::<Result<_, _>>()?;
         Ok(Self { keys })
     }
 }
@@ -50,10 +48,7 @@ impl TryFrom<KeyMembers> for Jwk {
     type Error = JwkError;
 
     fn try_from(members: KeyMembers) -> Result<Self, JwkError> {
-        if let Some(name) = PRIVATE
-            .into_iter()
-            .find(|name| members.rest.contains_key(*name))
-        {
+        if let Some(name) = PRIVATE.into_iter().find(|name| members.rest.contains_key(*name)) {
             return Err(JwkError::Private(name));
         }
         if members.r#use.is_some_and(|usage| usage != "sig") {
@@ -70,10 +65,7 @@ impl TryFrom<KeyMembers> for Jwk {
         {
             return Err(JwkError::Algorithm);
         }
-        let kid = members
-            .kid
-            .filter(|kid| !kid.is_empty())
-            .ok_or(JwkError::Missing("kid"))?;
+        let kid = members.kid.filter(|kid| !kid.is_empty()).ok_or(JwkError::Missing("kid"))?;
         let key = match algorithm {
             Algorithm::Es256 => {
                 let [x, y] = [fixed("x", members.x)?, fixed("y", members.y)?];
@@ -88,9 +80,7 @@ impl TryFrom<KeyMembers> for Jwk {
 
 fn decoded(name: &'static str, member: Option<String>) -> Result<Vec<u8>, JwkError> {
     let text = member.ok_or(JwkError::Missing(name))?;
-    URL_SAFE_NO_PAD
-        .decode(text)
-        .map_err(|_| JwkError::Encoding(name))
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| JwkError::Encoding(name))
 }
 
 fn fixed(name: &'static str, member: Option<String>) -> Result<[u8; 32], JwkError> {

@@ -44,12 +44,7 @@ impl<'a> Compact<'a> {
             .split_once('.')
             .filter(|(_, payload)| !payload.contains('.'))
             .ok_or(VerifyError::Malformed)?;
-        Ok(Self {
-            signing_input,
-            header,
-            payload,
-            signature,
-        })
+        Ok(Self { signing_input, header, payload, signature })
     }
 
     /// Decodes the header into `buffer`, from which its strings are then borrowed.
@@ -80,9 +75,7 @@ impl<'a> Compact<'a> {
     }
 
     pub(crate) fn payload(&self) -> Result<Vec<u8>, VerifyError> {
-        URL_SAFE_NO_PAD
-            .decode(self.payload)
-            .map_err(|_| VerifyError::Malformed)
+        URL_SAFE_NO_PAD.decode(self.payload).map_err(|_| VerifyError::Malformed)
     }
 }
 
@@ -96,9 +89,7 @@ pub(crate) fn json_object(decoded: &[u8]) -> Option<&str> {
 
 /// Decodes base64url without padding, white space or stray trailing bits (RFC 7515 §2, RFC 4648 §3.5).
 fn decode_into<'b>(buffer: &'b mut [u8], text: &str) -> Result<&'b [u8], VerifyError> {
-    let length = URL_SAFE_NO_PAD
-        .decode_slice(text, buffer)
-        .map_err(|_| VerifyError::Malformed)?;
+    let length = URL_SAFE_NO_PAD.decode_slice(text, buffer).map_err(|_| VerifyError::Malformed)?;
     buffer.get(..length).ok_or(VerifyError::Malformed)
 }
 
@@ -121,26 +112,18 @@ mod tests {
     fn a_header_is_exactly_three_strings_in_any_order() {
         let ours = Ok(("ES256".to_owned(), "k".to_owned()));
         assert_eq!(header(r#"{"alg":"ES256","typ":"at+jwt","kid":"k"}"#), ours);
-        assert_eq!(
-            header(r#"{ "kid": "k", "typ": "at+jwt", "alg": "ES256" }"#),
-            ours
-        );
+        assert_eq!(header(r#"{ "kid": "k", "typ": "at+jwt", "alg": "ES256" }"#), ours);
     }
 
     #[test]
     fn a_header_longer_than_the_limit_is_refused() {
         let with_kid = |length| {
             let kid = "k".repeat(length);
-            header(&format!(
-                r#"{{"alg":"ES256","typ":"at+jwt","kid":"{kid}"}}"#
-            ))
+            header(&format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"{kid}"}}"#))
         };
         let frame = r#"{"alg":"ES256","typ":"at+jwt","kid":""}"#.len();
         assert!(with_kid(MAX_HEADER_BYTES - frame).is_ok());
-        assert_eq!(
-            with_kid(MAX_HEADER_BYTES - frame + 1),
-            Err(VerifyError::Header)
-        );
+        assert_eq!(with_kid(MAX_HEADER_BYTES - frame + 1), Err(VerifyError::Header));
     }
 
     #[test]

@@ -8,20 +8,14 @@ use crate::{generate, suite};
 type Step = (&'static str, fn(&Workspace) -> Outcome);
 
 const STEPS: [Step; 6] = [
-    ("fmt", |workspace| {
-        status(&mut workspace.cargo("fmt --all --check"))
-    }),
-    ("clippy", |workspace| {
-        status(&mut workspace.cargo("clippy --workspace --all-targets -- -D warnings"))
-    }),
+    ("fmt", |workspace| status(&mut workspace.cargo("fmt --all --check"))),
+    ("clippy", |workspace| status(&mut workspace.cargo("clippy --workspace --all-targets -- -D warnings"))),
     ("rustdoc", |workspace| {
         let mut doc = workspace.cargo("doc --workspace --no-deps");
         status(doc.env("RUSTDOCFLAGS", "-D warnings"))
     }),
     ("cargo-deny", deny),
-    ("generate --check", |workspace| {
-        generate::run(workspace, true)
-    }),
+    ("generate --check", |workspace| generate::run(workspace, true)),
     ("test", |workspace| suite::run(workspace, &[])),
 ];
 

@@ -18,11 +18,7 @@ pub(crate) fn run(workspace: &Workspace, check: bool) -> Outcome {
         }
         let old = fs::read_to_string(path).unwrap_or_default();
         if old != fresh {
-            let same = old
-                .lines()
-                .zip(fresh.lines())
-                .take_while(|(old, new)| old == new)
-                .count();
+            let same = old.lines().zip(fresh.lines()).take_while(|(old, new)| old == new).count();
             return Err(format!(
                 "{file} is stale from line {}:\n- {}\n+ {}\nRun `cargo xtask generate`, and commit it.",
                 same + 1,

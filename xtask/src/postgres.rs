@@ -21,17 +21,13 @@ fn listening() -> Option<String> {
     let over_tcp = |user| format!("postgres://{user}@127.0.0.1:5432/postgres");
     let over_socket = format!("postgres://{me}@localhost/postgres?host=/var/run/postgresql");
     let logins = ["postgres", "root", &me].map(over_tcp);
-    logins
-        .into_iter()
-        .chain([over_socket])
-        .find(|url| may_create_databases(url))
+    logins.into_iter().chain([over_socket]).find(|url| may_create_databases(url))
 }
 
 fn may_create_databases(url: &str) -> bool {
     let question = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user";
     let mut psql = Command::new("psql");
-    psql.args(["-XwtAc", question, url])
-        .env("PGCONNECT_TIMEOUT", "2");
+    psql.args(["-XwtAc", question, url]).env("PGCONNECT_TIMEOUT", "2");
     output(&mut psql).is_ok_and(|answer| answer.trim() == "t")
 }
 
@@ -39,10 +35,7 @@ fn may_create_databases(url: &str) -> bool {
 fn programs() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
-    let mut folders: Vec<_> = versions
-        .flatten()
-        .map(|entry| entry.path().join("bin"))
-        .collect();
+    let mut folders: Vec<_> = versions.flatten().map(|entry| entry.path().join("bin")).collect();
     folders.sort_unstable_by(|older, newer| newer.cmp(older));
     folders.extend(std::env::split_paths(&path));
     let complete = |folder: &Path| folder.join("initdb").exists() && folder.join("pg_ctl").exists();

@@ -24,17 +24,10 @@ pub(crate) fn prepare(workspace: &Workspace) -> Outcome<PathBuf> {
     output(&mut venv).or_else(|first| {
         apt_install(&["python3", "python3-venv"])
             .and_then(|()| output(&mut venv))
-            .map_err(|second| {
-                format!("some tests need Python 3.10 or newer with venv: {first}\n{second}")
-            })
+            .map_err(|second| format!("some tests need Python 3.10 or newer with venv: {first}\n{second}"))
     })?;
     let install = "-m pip install --quiet --disable-pip-version-check -r";
-    output(
-        workspace
-            .command(&python)
-            .args(install.split(' '))
-            .arg(REQUIREMENTS),
-    )?;
+    output(workspace.command(&python).args(install.split(' ')).arg(REQUIREMENTS))?;
     fs::write(&stamp, wanted)?;
     Ok(python)
 }

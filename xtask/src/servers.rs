@@ -60,15 +60,9 @@ impl Running {
     fn start(server: &Server, programs: &Path) -> Outcome<(String, Self)> {
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let mut keeper = Command::new("sh");
-        keeper
-            .args(["-c", server.keeper, "keeper"])
-            .arg(programs)
-            .arg(port.to_string());
+        keeper.args(["-c", server.keeper, "keeper"]).arg(programs).arg(port.to_string());
         // In a group of its own, where Ctrl-C does not reach it.
-        keeper
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .process_group(0);
+        keeper.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         let mut running = Self(keeper.spawn()?);
         let mut url = String::new();
         let stdout = running.0.stdout.take().ok_or("no stdout")?;

@@ -21,9 +21,7 @@ pub(crate) fn run(workspace: &Workspace, options: &[&str]) -> Outcome {
     let python = python::prepare(workspace)?;
     status(&mut workspace.cargo("test --workspace --no-run"))?;
     let with_postgres = databases.contains(&"postgres");
-    let postgres = with_postgres
-        .then(|| servers::find(&POSTGRES))
-        .transpose()?;
+    let postgres = with_postgres.then(|| servers::find(&POSTGRES)).transpose()?;
 
     let mut total = Count::default();
     let mut summaries = Vec::new();
@@ -62,10 +60,7 @@ fn passes(nextest: bool, whole: bool) -> &'static [(&'static str, &'static str)]
             ("sqlite", "test --no-fail-fast --workspace --doc --quiet"),
             // Only the server's tests know a database. Not `--package keyward`: that may choose
             // other features of the dependencies, and build them anew.
-            (
-                "postgres",
-                "nextest run --no-fail-fast --workspace -E package(keyward)",
-            ),
+            ("postgres", "nextest run --no-fail-fast --workspace -E package(keyward)"),
         ],
         (true, false) => &[("sqlite", NEXTEST), ("postgres", NEXTEST)],
         (false, _) => &[("sqlite", CARGO_TEST), ("postgres", CARGO_TEST)],
@@ -102,15 +97,8 @@ impl Count {
     /// `test result: ok. 3 passed; 0 failed; 2 ignored; 0 measured; 4 filtered out; finished in 1s`.
     fn add_summary(&mut self, line: &str) {
         let nextest = line.trim_start().starts_with("Summary [");
-        let (start, mark) = if nextest {
-            ("", " run: ")
-        } else {
-            ("test result: ", ". ")
-        };
-        let Some((_, counts)) = line
-            .strip_prefix(start)
-            .and_then(|rest| rest.split_once(mark))
-        else {
+        let (start, mark) = if nextest { ("", " run: ") } else { ("test result: ", ". ") };
+        let Some((_, counts)) = line.strip_prefix(start).and_then(|rest| rest.split_once(mark)) else {
             return;
         };
         for part in counts.split([',', ';']) {
@@ -128,11 +116,7 @@ impl Count {
 
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            passed,
-            failed,
-            skipped,
-        } = self;
+        let Self { passed, failed, skipped } = self;
         write!(f, "{passed} passed, {failed} failed, {skipped} skipped")
     }
 }
@@ -144,14 +128,10 @@ mod tests {
     #[test]
     fn summaries_of_both_runners_are_counted() {
         let mut count = Count::default();
-        count.add_summary(
-            "Summary [ 1s] 5/9 tests run: 2 passed (1 slow, 1 flaky), 3 failed, 4 skipped",
-        );
+        count.add_summary("Summary [ 1s] 5/9 tests run: 2 passed (1 slow, 1 flaky), 3 failed, 4 skipped");
         count.add_summary("Summary [ 1s] 1 test run: 1 timed out, 0 skipped");
         assert_eq!(count.to_string(), "2 passed, 4 failed, 4 skipped");
-        count.add_summary(
-            "test result: FAILED. 3 passed; 1 failed; 2 ignored; 0 measured; 4 filtered out",
-        );
+        count.add_summary("test result: FAILED. 3 passed; 1 failed; 2 ignored; 0 measured; 4 filtered out");
         count.add_summary("    test result: ok. 9 passed; this is the output of a test");
         assert_eq!(count.to_string(), "5 passed, 5 failed, 10 skipped");
     }

@@ -36,9 +36,7 @@ impl Workspace {
     /// and build scripts that watch those would run again for nothing.
     pub(crate) fn cargo(&self, line: &str) -> Command {
         let mut command = self.command("cargo");
-        command
-            .args(line.split(' '))
-            .env("CARGO_TARGET_DIR", &self.target);
+        command.args(line.split(' ')).env("CARGO_TARGET_DIR", &self.target);
         for (name, _) in std::env::vars() {
             if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
                 command.env_remove(name);
@@ -55,9 +53,7 @@ pub(crate) fn status(command: &mut Command) -> Outcome {
 
 /// Runs the command and returns its stdout; its stderr becomes part of the error.
 pub(crate) fn output(command: &mut Command) -> Outcome<String> {
-    let words = [command.get_program()]
-        .into_iter()
-        .chain(command.get_args());
+    let words = [command.get_program()].into_iter().chain(command.get_args());
     let line = words.collect::<Vec<_>>().join(OsStr::new(" "));
     match command.output() {
         Ok(done) if done.status.success() => Ok(String::from_utf8_lossy(&done.stdout).into()),
@@ -77,10 +73,6 @@ pub(crate) fn apt_install(packages: &[&str]) -> Outcome {
     }
     println!("apt-get install {}", packages.join(" "));
     let mut apt = Command::new("sh");
-    apt.args([
-        "-ec",
-        r#"apt-get update; apt-get install -y --no-install-recommends "$@""#,
-        "apt",
-    ]);
+    apt.args(["-ec", r#"apt-get update; apt-get install -y --no-install-recommends "$@""#, "apt"]);
     output(apt.args(packages).env("DEBIAN_FRONTEND", "noninteractive")).map(drop)
 }

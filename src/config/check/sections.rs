@@ -6,9 +6,9 @@ use email_address::EmailAddress;
 
 use super::values::{boolean, number, path, positive, whole_seconds, word};
 use crate::config::{
-    AdminSettings, Argon2Settings, CorsSettings, DatabaseSettings, DatabaseUrl, EventsSettings,
-    KeySettings, LimitSettings, LockSettings, PasswordSettings, Pooler, RetentionSettings, Secret,
-    SigningAlgorithm, SignupSettings, TlsFiles, TlsSettings, TokenSettings, TokenTyp,
+    AdminSettings, Argon2Settings, CorsSettings, DatabaseSettings, DatabaseUrl, EventsSettings, KeySettings,
+    LimitSettings, LockSettings, PasswordSettings, Pooler, RetentionSettings, Secret, SigningAlgorithm,
+    SignupSettings, TlsFiles, TlsSettings, TokenSettings, TokenTyp,
     placeholder::is_placeholder,
     problem::Mistake,
     reader::{Checked, Reader},
@@ -27,10 +27,7 @@ pub(super) fn password(reader: &mut Reader<'_>) -> Checked<PasswordSettings> {
             "raise the one or lower the other",
         );
     }
-    Ok(PasswordSettings {
-        min_length,
-        max_length,
-    })
+    Ok(PasswordSettings { min_length, max_length })
 }
 
 pub(super) fn argon2(reader: &mut Reader<'_>, cores: usize) -> Checked<Argon2Settings> {
@@ -71,26 +68,17 @@ pub(super) fn argon2(reader: &mut Reader<'_>, cores: usize) -> Checked<Argon2Set
 
 /// The equally strong pairs of the OWASP Password Storage Cheat Sheet.
 fn strong(memory_kib: u32, iterations: u32) -> bool {
-    [
-        (47_104, 1),
-        (19_456, 2),
-        (12_288, 3),
-        (9_216, 4),
-        (7_168, 5),
-    ]
-    .iter()
-    .any(|(memory, rounds)| memory_kib >= *memory && iterations >= *rounds)
+    [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)]
+        .iter()
+        .any(|(memory, rounds)| memory_kib >= *memory && iterations >= *rounds)
 }
 
 pub(super) fn token(reader: &mut Reader<'_>) -> Checked<TokenSettings> {
     const ACCESS: &str = "token.access_ttl";
     const IDLE: &str = "token.refresh_idle_ttl";
-    let algorithm = reader.required("token.algorithm", |text| {
-        word(text, SigningAlgorithm::ALL, SigningAlgorithm::as_str)
-    });
-    let typ = reader.required("token.typ", |text| {
-        word(text, TokenTyp::ALL, TokenTyp::as_str)
-    });
+    let algorithm = reader
+        .required("token.algorithm", |text| word(text, SigningAlgorithm::ALL, SigningAlgorithm::as_str));
+    let typ = reader.required("token.typ", |text| word(text, TokenTyp::ALL, TokenTyp::as_str));
     let access_ttl = reader.required(ACCESS, |text| {
         at_most(
             whole_seconds(text)?,
@@ -219,9 +207,7 @@ pub(super) fn database(
     cores: usize,
 ) -> Checked<DatabaseSettings> {
     let max_connections = reader.optional("database.max_connections", number(1..=10_000));
-    let pooler = reader.required("database.pooler", |text| {
-        word(text, Pooler::ALL, Pooler::as_str)
-    });
+    let pooler = reader.required("database.pooler", |text| word(text, Pooler::ALL, Pooler::as_str));
     let direct_url = reader.secret("database.direct_url", urls::postgres);
     if matches!(url, Some(DatabaseUrl::Sqlite { .. })) {
         if matches!(direct_url, Ok(Some(_))) {
@@ -240,10 +226,7 @@ pub(super) fn database(
         }
     }
     // Rotations travel in batches over few connections: more of them than this only queue inside PostgreSQL.
-    let by_cores = u32::try_from(cores)
-        .unwrap_or(u32::MAX)
-        .saturating_mul(4)
-        .clamp(8, 64);
+    let by_cores = u32::try_from(cores).unwrap_or(u32::MAX).saturating_mul(4).clamp(8, 64);
     Ok(DatabaseSettings {
         max_connections: max_connections?.unwrap_or(by_cores),
         pooler: pooler?,
@@ -264,10 +247,7 @@ pub(super) fn signup(reader: &mut Reader<'_>) -> Checked<SignupSettings> {
 pub(super) fn retention(reader: &mut Reader<'_>) -> Checked<RetentionSettings> {
     let audit = reader.required("retention.audit", positive);
     let outbox = reader.required("retention.outbox", positive);
-    Ok(RetentionSettings {
-        audit: audit?,
-        outbox: outbox?,
-    })
+    Ok(RetentionSettings { audit: audit?, outbox: outbox? })
 }
 
 pub(super) fn tls(reader: &mut Reader<'_>) -> Checked<TlsSettings> {
@@ -278,24 +258,13 @@ pub(super) fn tls(reader: &mut Reader<'_>) -> Checked<TlsSettings> {
         (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
         (None, None) => None,
         (Some(_), None) => {
-            return reader.refuse(
-                "tls.cert",
-                "is given without tls.key",
-                "give both, or neither",
-            );
+            return reader.refuse("tls.cert", "is given without tls.key", "give both, or neither");
         }
         (None, Some(_)) => {
-            return reader.refuse(
-                "tls.key",
-                "is given without tls.cert",
-                "give both, or neither",
-            );
+            return reader.refuse("tls.key", "is given without tls.cert", "give both, or neither");
         }
     };
-    Ok(TlsSettings {
-        files,
-        require_https: require_https?,
-    })
+    Ok(TlsSettings { files, require_https: require_https? })
 }
 
 pub(super) fn admin(
@@ -306,10 +275,7 @@ pub(super) fn admin(
         if EmailAddress::is_valid(text) {
             Ok(text.to_owned())
         } else {
-            Err(Mistake::new(
-                format!("{text:?} is not an e-mail address"),
-                "write one: you@example.com",
-            ))
+            Err(Mistake::new(format!("{text:?} is not an e-mail address"), "write one: you@example.com"))
         }
     });
     let password = reader.secret("admin.password", |text| admin_password(text, lengths));
@@ -321,11 +287,9 @@ pub(super) fn admin(
             "is given without admin.password",
             "give both, or neither and use `keyward users create --role admin`",
         ),
-        (None, Some(_)) => reader.refuse(
-            "admin.password",
-            "is given without admin.email",
-            "give both, or neither",
-        ),
+        (None, Some(_)) => {
+            reader.refuse("admin.password", "is given without admin.email", "give both, or neither")
+        }
     }
 }
 
@@ -336,11 +300,7 @@ fn admin_password(text: &str, lengths: Option<&PasswordSettings>) -> Result<Secr
             "write a password of your own",
         ));
     }
-    if let Some(PasswordSettings {
-        min_length,
-        max_length,
-    }) = lengths
-    {
+    if let Some(PasswordSettings { min_length, max_length }) = lengths {
         let fix = format!("write {min_length} to {max_length} characters");
         match text.chars().count() {
             length if length < *min_length => return Err(Mistake::new("is too short", fix)),
@@ -354,10 +314,7 @@ fn admin_password(text: &str, lengths: Option<&PasswordSettings>) -> Result<Secr
 pub(super) fn events(reader: &mut Reader<'_>) -> Checked<EventsSettings> {
     let require_route = reader.list("events.require_route", |text| {
         let named = text.strip_prefix("auth.").is_some_and(|rest| {
-            !rest.is_empty()
-                && rest
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
         });
         if named {
             Ok(text.to_owned())
@@ -371,17 +328,9 @@ pub(super) fn events(reader: &mut Reader<'_>) -> Checked<EventsSettings> {
     Ok(EventsSettings { require_route })
 }
 
-fn at_most(
-    duration: Duration,
-    most: Duration,
-    shown: &str,
-    why: &str,
-) -> Result<Duration, Mistake> {
+fn at_most(duration: Duration, most: Duration, shown: &str, why: &str) -> Result<Duration, Mistake> {
     if duration > most {
-        return Err(Mistake::new(
-            format!("is more than {shown}"),
-            format!("write at most {shown}: {why}"),
-        ));
+        return Err(Mistake::new(format!("is more than {shown}"), format!("write at most {shown}: {why}")));
     }
     Ok(duration)
 }

@@ -25,13 +25,7 @@ pub(super) fn network(text: &str) -> Result<IpNet, Mistake> {
 
 pub(super) fn level(text: &str) -> Result<tracing::Level, Mistake> {
     use tracing::Level;
-    const ALL: &[Level] = &[
-        Level::ERROR,
-        Level::WARN,
-        Level::INFO,
-        Level::DEBUG,
-        Level::TRACE,
-    ];
+    const ALL: &[Level] = &[Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
     word(text, ALL, |level| match level {
         Level::ERROR => "error",
         Level::WARN => "warn",
@@ -59,30 +53,17 @@ pub(super) fn boolean(text: &str) -> Result<bool, Mistake> {
     match text {
         "true" => Ok(true),
         "false" => Ok(false),
-        _ => Err(Mistake::new(
-            format!("{text:?} is neither true nor false"),
-            "write true or false",
-        )),
+        _ => Err(Mistake::new(format!("{text:?} is neither true nor false"), "write true or false")),
     }
 }
 
 /// Finds the word among those of a closed set; upper and lower case count.
-pub(super) fn word<T: Copy>(
-    text: &str,
-    all: &[T],
-    spell: impl Fn(T) -> &'static str,
-) -> Result<T, Mistake> {
-    all.iter()
-        .copied()
-        .find(|one| spell(*one) == text)
-        .ok_or_else(|| {
-            let words: Vec<_> = all.iter().map(|one| spell(*one)).collect();
-            let known = words.join(", ");
-            Mistake::new(
-                format!("{text:?} is not known here"),
-                format!("write one of {known}"),
-            )
-        })
+pub(super) fn word<T: Copy>(text: &str, all: &[T], spell: impl Fn(T) -> &'static str) -> Result<T, Mistake> {
+    all.iter().copied().find(|one| spell(*one) == text).ok_or_else(|| {
+        let words: Vec<_> = all.iter().map(|one| spell(*one)).collect();
+        let known = words.join(", ");
+        Mistake::new(format!("{text:?} is not known here"), format!("write one of {known}"))
+    })
 }
 
 pub(super) fn number<T>(range: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, Mistake>
@@ -90,16 +71,9 @@ where
     T: FromStr + PartialOrd + Display,
 {
     move |text| {
-        let fix = || {
-            format!(
-                "write a whole number from {} to {}",
-                range.start(),
-                range.end()
-            )
-        };
-        let number: T = text
-            .parse()
-            .map_err(|_| Mistake::new(format!("{text:?} is not such a number"), fix()))?;
+        let fix = || format!("write a whole number from {} to {}", range.start(), range.end());
+        let number: T =
+            text.parse().map_err(|_| Mistake::new(format!("{text:?} is not such a number"), fix()))?;
         if range.contains(&number) {
             Ok(number)
         } else {
@@ -111,10 +85,7 @@ where
 pub(super) fn positive(text: &str) -> Result<Duration, Mistake> {
     let duration = units::duration(text)?;
     if duration.is_zero() {
-        return Err(Mistake::new(
-            format!("{text:?} is no time at all"),
-            "write at least 1ms",
-        ));
+        return Err(Mistake::new(format!("{text:?} is no time at all"), "write at least 1ms"));
     }
     Ok(duration)
 }
@@ -123,10 +94,7 @@ pub(super) fn positive(text: &str) -> Result<Duration, Mistake> {
 pub(super) fn whole_seconds(text: &str) -> Result<Duration, Mistake> {
     let duration = positive(text)?;
     if duration.subsec_nanos() != 0 {
-        return Err(Mistake::new(
-            format!("{text:?} is not a whole number of seconds"),
-            "write at least 1s",
-        ));
+        return Err(Mistake::new(format!("{text:?} is not a whole number of seconds"), "write at least 1s"));
     }
     Ok(duration)
 }

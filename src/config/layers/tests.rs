@@ -3,10 +3,7 @@ use std::io;
 use super::*;
 
 fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 fn env(pairs: &[(&str, &str)]) -> Sources {
@@ -35,26 +32,17 @@ fn told(sources: &Sources) -> String {
 fn each_source_beats_those_below_it() {
     let mut sources = Sources::default();
     let listen = |sources: &Sources| winner(sources, "listen");
-    assert_eq!(
-        listen(&sources),
-        ("127.0.0.1:7300".into(), "default".into())
-    );
+    assert_eq!(listen(&sources), ("127.0.0.1:7300".into(), "default".into()));
     sources.file = Some(("keyward.toml".into(), "\nlisten = \"a\"".into()));
     assert_eq!(listen(&sources), ("a".into(), "keyward.toml line 2".into()));
     sources.dotenv = Some((".env".into(), variables(&[("PORT", "1")])));
     assert_eq!(listen(&sources), ("0.0.0.0:1".into(), ".env PORT".into()));
     sources.env = variables(&[("PORT", "2")]);
-    assert_eq!(
-        listen(&sources),
-        ("0.0.0.0:2".into(), "environment PORT".into())
-    );
+    assert_eq!(listen(&sources), ("0.0.0.0:2".into(), "environment PORT".into()));
     sources.dotenv = Some((".env".into(), variables(&[("KEYWARD_LISTEN", "b")])));
     assert_eq!(listen(&sources), ("b".into(), ".env KEYWARD_LISTEN".into()));
     sources.env.insert("KEYWARD_LISTEN".into(), "c".into());
-    assert_eq!(
-        listen(&sources),
-        ("c".into(), "environment KEYWARD_LISTEN".into())
-    );
+    assert_eq!(listen(&sources), ("c".into(), "environment KEYWARD_LISTEN".into()));
     sources.flags = vec![("listen".into(), "d".into()), ("listen".into(), "e".into())];
     assert_eq!(listen(&sources), ("e".into(), "command line".into()));
     assert_eq!(told(&sources), "0 settings need attention:");
@@ -65,10 +53,7 @@ fn names_of_other_makers_give_way_to_ours() {
     let both = env(&[("DATABASE_URL", "theirs"), ("KEYWARD_DATABASE_URL", "ours")]);
     assert_eq!(winner(&both, "database_url").0, "ours");
     let theirs = env(&[("DATABASE_URL", "theirs"), ("REDIS_URL", "r")]);
-    assert_eq!(
-        winner(&theirs, "database_url"),
-        ("theirs".into(), "environment DATABASE_URL".into())
-    );
+    assert_eq!(winner(&theirs, "database_url"), ("theirs".into(), "environment DATABASE_URL".into()));
     assert_eq!(winner(&theirs, "redis_url").0, "r");
 }
 
@@ -80,43 +65,24 @@ fn a_secret_may_stand_in_a_file() {
     ]);
     assert_eq!(
         winner(&sources, "admin.password"),
-        (
-            "hush".into(),
-            "environment KEYWARD_ADMIN_PASSWORD_FILE".into()
-        )
+        ("hush".into(), "environment KEYWARD_ADMIN_PASSWORD_FILE".into())
     );
-    assert_eq!(
-        winner(&sources, "database_url").0,
-        "hush \r\n",
-        "one newline is taken off, no more"
-    );
+    assert_eq!(winner(&sources, "database_url").0, "hush \r\n", "one newline is taken off, no more");
     let mut sources = env(&[]);
-    sources.file = Some((
-        "keyward.toml".into(),
-        "[admin]\npassword_file = \"/run/secrets/one\"".into(),
-    ));
-    assert_eq!(
-        winner(&sources, "admin.password"),
-        ("hush".into(), "keyward.toml line 2".into())
-    );
+    sources.file = Some(("keyward.toml".into(), "[admin]\npassword_file = \"/run/secrets/one\"".into()));
+    assert_eq!(winner(&sources, "admin.password"), ("hush".into(), "keyward.toml line 2".into()));
 }
 
 #[test]
 fn a_secret_given_as_value_and_as_file_is_a_problem() {
-    let sources = env(&[
-        ("KEYWARD_REDIS_URL", "hush"),
-        ("KEYWARD_REDIS_URL_FILE", "/run/secrets/one"),
-    ]);
+    let sources = env(&[("KEYWARD_REDIS_URL", "hush"), ("KEYWARD_REDIS_URL_FILE", "/run/secrets/one")]);
     let shown = told(&sources);
     assert!(
         shown.contains("redis_url") && shown.contains("given twice") && !shown.contains("hush"),
         "{shown}"
     );
     let mut sources = env(&[]);
-    sources.file = Some((
-        "k.toml".into(),
-        "redis_url = \"x\"\nredis_url_file = \"/run/secrets/one\"".into(),
-    ));
+    sources.file = Some(("k.toml".into(), "redis_url = \"x\"\nredis_url_file = \"/run/secrets/one\"".into()));
     assert!(told(&sources).contains("redis_url (from k.toml line 2)"));
 }
 
@@ -131,19 +97,12 @@ fn a_secret_file_that_cannot_be_read_is_a_problem_if_it_counts() {
     sources.flags.push(("master_key".into(), "hush".into()));
     let layered = merge(&sources);
     assert!(layered.problems.is_empty());
-    assert!(
-        layered.warnings[0].contains("KEYWARD_MASTER_KEY_FILE"),
-        "a secret in the process list"
-    );
+    assert!(layered.warnings[0].contains("KEYWARD_MASTER_KEY_FILE"), "a secret in the process list");
 }
 
 #[test]
 fn unknown_names_are_problems_wherever_they_are() {
-    let mut sources = env(&[
-        ("KEYWARD_TOKEN_ACCES_TTL", "5m"),
-        ("KEYWARD_LOG", "x"),
-        ("HOME", "/"),
-    ]);
+    let mut sources = env(&[("KEYWARD_TOKEN_ACCES_TTL", "5m"), ("KEYWARD_LOG", "x"), ("HOME", "/")]);
     sources.dotenv = Some((".env".into(), variables(&[("KEYWARD_ISUER", "x")])));
     sources.flags.push(("argon2.memory".into(), "1".into()));
     let shown = told(&sources);
@@ -179,13 +138,9 @@ fn names_that_are_no_mistakes_pass() {
 #[test]
 fn a_url_without_a_password_may_be_on_the_command_line() {
     let mut sources = env(&[]);
-    sources
-        .flags
-        .push(("database_url".into(), "sqlite://k.db".into()));
+    sources.flags.push(("database_url".into(), "sqlite://k.db".into()));
     assert!(merge(&sources).warnings.is_empty());
-    sources
-        .flags
-        .push(("redis_url".into(), "redis://:hush@cache".into()));
+    sources.flags.push(("redis_url".into(), "redis://:hush@cache".into()));
     let warnings = merge(&sources).warnings;
     assert!(warnings.len() == 1 && !warnings[0].contains("hush"));
 }

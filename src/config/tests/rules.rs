@@ -9,38 +9,13 @@ fn token_lifetimes_fit_together() {
     let ttl = "KEYWARD_TOKEN_ACCESS_TTL";
     let idle = "KEYWARD_TOKEN_REFRESH_IDLE_TTL";
     refused(&[(ttl, "25h")], "token.access_ttl", "at most 24h");
-    refused(
-        &[(ttl, "500ms")],
-        "token.access_ttl",
-        "whole number of seconds",
-    );
+    refused(&[(ttl, "500ms")], "token.access_ttl", "whole number of seconds");
     refused(&[(ttl, "0s")], "token.access_ttl", "no time at all");
-    refused(
-        &[(ttl, "1h"), (idle, "1h")],
-        "token.access_ttl",
-        "not less than token.refresh_idle_ttl",
-    );
-    refused(
-        &[(idle, "31d")],
-        "token.refresh_idle_ttl",
-        "more than token.refresh_absolute_ttl",
-    );
-    refused(
-        &[("KEYWARD_TOKEN_REFRESH_GRACE", "61s")],
-        "token.refresh_grace",
-        "at most 60s",
-    );
-    refused(
-        &[("KEYWARD_TOKEN_ALGORITHM", "HS256")],
-        "token.algorithm",
-        "ES256, EdDSA, RS256",
-    );
-    assert_eq!(
-        settings(&[("KEYWARD_TOKEN_REFRESH_GRACE", "0s")])
-            .token
-            .refresh_grace,
-        Duration::ZERO
-    );
+    refused(&[(ttl, "1h"), (idle, "1h")], "token.access_ttl", "not less than token.refresh_idle_ttl");
+    refused(&[(idle, "31d")], "token.refresh_idle_ttl", "more than token.refresh_absolute_ttl");
+    refused(&[("KEYWARD_TOKEN_REFRESH_GRACE", "61s")], "token.refresh_grace", "at most 60s");
+    refused(&[("KEYWARD_TOKEN_ALGORITHM", "HS256")], "token.algorithm", "ES256, EdDSA, RS256");
+    assert_eq!(settings(&[("KEYWARD_TOKEN_REFRESH_GRACE", "0s")]).token.refresh_grace, Duration::ZERO);
 }
 
 #[test]
@@ -50,49 +25,23 @@ fn keys_are_public_long_enough_before_they_sign() {
         "keys.publish_before",
         "not less than keys.rotate_every",
     );
-    refused(
-        &[("KEYWARD_KEYS_PUBLISH_BEFORE", "1m")],
-        "keys.publish_before",
-        "less than keys.jwks_max_age",
-    );
+    refused(&[("KEYWARD_KEYS_PUBLISH_BEFORE", "1m")], "keys.publish_before", "less than keys.jwks_max_age");
 }
 
 #[test]
 fn passwords_and_hashes_have_floors_and_ceilings() {
-    refused(
-        &[("KEYWARD_PASSWORD_MIN_LENGTH", "7")],
-        "password.min_length",
-        "from 8 to 4096",
-    );
-    refused(
-        &[("KEYWARD_PASSWORD_MAX_LENGTH", "5000")],
-        "password.max_length",
-        "from 8 to 4096",
-    );
+    refused(&[("KEYWARD_PASSWORD_MIN_LENGTH", "7")], "password.min_length", "from 8 to 4096");
+    refused(&[("KEYWARD_PASSWORD_MAX_LENGTH", "5000")], "password.max_length", "from 8 to 4096");
     refused(
         &[("KEYWARD_PASSWORD_MIN_LENGTH", "300")],
         "password.min_length",
         "more than password.max_length",
     );
-    refused(
-        &[("KEYWARD_ARGON2_PARALLELISM", "65")],
-        "argon2.parallelism",
-        "from 1 to 64",
-    );
-    refused(
-        &[("KEYWARD_ARGON2_THREADS", "0")],
-        "argon2.threads",
-        "from 1 to 1024",
-    );
-    let weak = [
-        ("KEYWARD_ARGON2_MEMORY_KIB", "31"),
-        ("KEYWARD_ARGON2_PARALLELISM", "4"),
-    ];
+    refused(&[("KEYWARD_ARGON2_PARALLELISM", "65")], "argon2.parallelism", "from 1 to 64");
+    refused(&[("KEYWARD_ARGON2_THREADS", "0")], "argon2.threads", "from 1 to 1024");
+    let weak = [("KEYWARD_ARGON2_MEMORY_KIB", "31"), ("KEYWARD_ARGON2_PARALLELISM", "4")];
     refused(&weak, "argon2.memory_kib", "at least 32");
-    let weak = settings(&[
-        ("KEYWARD_ARGON2_MEMORY_KIB", "8"),
-        ("KEYWARD_ARGON2_ITERATIONS", "1"),
-    ]);
+    let weak = settings(&[("KEYWARD_ARGON2_MEMORY_KIB", "8"), ("KEYWARD_ARGON2_ITERATIONS", "1")]);
     assert!(weak.warnings[0].contains("weaker than OWASP"));
 }
 
@@ -100,91 +49,31 @@ fn passwords_and_hashes_have_floors_and_ceilings() {
 fn the_first_admin_is_whole_and_not_made_of_placeholders() {
     let (email, password) = ("KEYWARD_ADMIN_EMAIL", "KEYWARD_ADMIN_PASSWORD");
     let good = (password, " correct horse battery staple");
-    refused(
-        &[(email, "a@example.com")],
-        "admin.email",
-        "without admin.password",
-    );
+    refused(&[(email, "a@example.com")], "admin.email", "without admin.password");
     refused(&[good], "admin.password", "without admin.email");
-    refused(
-        &[(email, "nobody"), good],
-        "admin.email",
-        "not an e-mail address",
-    );
-    refused(
-        &[(email, "a@example.com"), (password, "changeme")],
-        "admin.password",
-        "placeholder",
-    );
-    refused(
-        &[(email, "a@example.com"), (password, "please-change-me")],
-        "admin.password",
-        "placeholder",
-    );
-    refused(
-        &[(email, "a@example.com"), (password, "k7#pQz")],
-        "admin.password",
-        "15 to 256",
-    );
+    refused(&[(email, "nobody"), good], "admin.email", "not an e-mail address");
+    refused(&[(email, "a@example.com"), (password, "changeme")], "admin.password", "placeholder");
+    refused(&[(email, "a@example.com"), (password, "please-change-me")], "admin.password", "placeholder");
+    refused(&[(email, "a@example.com"), (password, "k7#pQz")], "admin.password", "15 to 256");
     let admin = settings(&[(email, "a@example.com"), good]).admin.unwrap();
-    assert_eq!(
-        admin.password.expose(),
-        good.1,
-        "spaces are part of a password"
-    );
+    assert_eq!(admin.password.expose(), good.1, "spaces are part of a password");
 }
 
 #[test]
 fn pairs_come_whole_and_ranges_in_order() {
-    refused(
-        &[("KEYWARD_TLS_CERT", "c.pem")],
-        "tls.cert",
-        "without tls.key",
-    );
-    refused(
-        &[("KEYWARD_TLS_KEY", "k.pem")],
-        "tls.key",
-        "without tls.cert",
-    );
-    assert!(
-        settings(&[("KEYWARD_TLS_CERT", "c.pem"), ("KEYWARD_TLS_KEY", "k.pem")])
-            .tls
-            .files
-            .is_some()
-    );
-    refused(
-        &[("KEYWARD_LOCK_FIRST_DURATION", "1h")],
-        "lock.first_duration",
-        "more than lock.max_duration",
-    );
-    refused(
-        &[("KEYWARD_LOCK_FAILURES", "101")],
-        "lock.failures",
-        "from 1 to 100",
-    );
-    refused(
-        &[("KEYWARD_MANAGEMENT_LISTEN", "0.0.0.0:7300")],
-        "management_listen",
-        "collides with listen",
-    );
-    refused(
-        &[("KEYWARD_DATABASE_DIRECT_URL", "postgres://db/a")],
-        "database.direct_url",
-        "is SQLite",
-    );
-    refused(
-        &[("KEYWARD_DATABASE_POOLER", "transaction")],
-        "database.pooler",
-        "is SQLite",
-    );
+    refused(&[("KEYWARD_TLS_CERT", "c.pem")], "tls.cert", "without tls.key");
+    refused(&[("KEYWARD_TLS_KEY", "k.pem")], "tls.key", "without tls.cert");
+    assert!(settings(&[("KEYWARD_TLS_CERT", "c.pem"), ("KEYWARD_TLS_KEY", "k.pem")]).tls.files.is_some());
+    refused(&[("KEYWARD_LOCK_FIRST_DURATION", "1h")], "lock.first_duration", "more than lock.max_duration");
+    refused(&[("KEYWARD_LOCK_FAILURES", "101")], "lock.failures", "from 1 to 100");
+    refused(&[("KEYWARD_MANAGEMENT_LISTEN", "0.0.0.0:7300")], "management_listen", "collides with listen");
+    refused(&[("KEYWARD_DATABASE_DIRECT_URL", "postgres://db/a")], "database.direct_url", "is SQLite");
+    refused(&[("KEYWARD_DATABASE_POOLER", "transaction")], "database.pooler", "is SQLite");
 }
 
 #[test]
 fn the_port_of_a_platform_listens_on_every_address() {
-    assert_eq!(
-        settings(&[("PORT", "8080")]).listen.to_string(),
-        "0.0.0.0:8080"
-    );
+    assert_eq!(settings(&[("PORT", "8080")]).listen.to_string(), "0.0.0.0:8080");
     refused(&[("PORT", "http")], "listen", "\"http\" is not a port");
 }
 
@@ -192,19 +81,10 @@ fn the_port_of_a_platform_listens_on_every_address() {
 fn what_is_allowed_and_probably_not_meant_is_a_warning() {
     let warned = |pairs: &[(&str, &str)], says: &str| {
         let warnings = settings(pairs).warnings;
-        assert!(
-            warnings.len() == 1 && warnings[0].contains(says),
-            "{says}: {warnings:?}"
-        );
+        assert!(warnings.len() == 1 && warnings[0].contains(says), "{says}: {warnings:?}");
     };
-    warned(
-        &[("KEYWARD_ISSUER", "http://auth.example.com")],
-        "plain http",
-    );
-    warned(
-        &[("KEYWARD_EVENTS_URL", "http://hooks.example.com/x")],
-        "plain http",
-    );
+    warned(&[("KEYWARD_ISSUER", "http://auth.example.com")], "plain http");
+    warned(&[("KEYWARD_EVENTS_URL", "http://hooks.example.com/x")], "plain http");
     warned(&[("KEYWARD_LIMITS_ENABLED", "false")], "limits.enabled");
     warned(&[("PORT", "8080")], "KEYWARD_ISSUER");
     warned(&[("KEYWARD_TRUSTED_PROXIES", "::/0")], "every address");

@@ -5,8 +5,7 @@ use std::sync::LazyLock;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
-    RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -23,9 +22,8 @@ pub(crate) enum Signer {
     Rs256(RsaKeyPair),
 }
 
-pub(crate) static ES256: LazyLock<Signer> = LazyLock::new(|| {
-    Signer::Es256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap())
-});
+pub(crate) static ES256: LazyLock<Signer> =
+    LazyLock::new(|| Signer::Es256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap()));
 pub(crate) static EDDSA: LazyLock<Signer> =
     LazyLock::new(|| Signer::EdDsa(Ed25519KeyPair::generate().unwrap()));
 pub(crate) static RS256: LazyLock<Signer> =
@@ -35,9 +33,7 @@ impl Signer {
     pub(crate) fn jwk(&self) -> Jwk {
         match self {
             Self::Es256(pair) => Jwk::es256(pair.public_key().as_ref()).unwrap(),
-            Self::EdDsa(pair) => {
-                Jwk::ed25519(pair.public_key().as_ref().try_into().unwrap()).unwrap()
-            }
+            Self::EdDsa(pair) => Jwk::ed25519(pair.public_key().as_ref().try_into().unwrap()).unwrap(),
             Self::Rs256(pair) => {
                 // RSAPublicKey in DER: a 2048-bit modulus and the exponent 65537 always stand at the same place.
                 let der = pair.public_key().as_ref();
@@ -53,21 +49,11 @@ impl Signer {
     pub(crate) fn sign(&self, message: &str) -> Vec<u8> {
         let random = SystemRandom::new();
         match self {
-            Self::Es256(pair) => pair
-                .sign(&random, message.as_bytes())
-                .unwrap()
-                .as_ref()
-                .to_vec(),
+            Self::Es256(pair) => pair.sign(&random, message.as_bytes()).unwrap().as_ref().to_vec(),
             Self::EdDsa(pair) => pair.sign(message.as_bytes()).as_ref().to_vec(),
             Self::Rs256(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(
-                    &RSA_PKCS1_SHA256,
-                    &random,
-                    message.as_bytes(),
-                    &mut signature,
-                )
-                .unwrap();
+                pair.sign(&RSA_PKCS1_SHA256, &random, message.as_bytes(), &mut signature).unwrap();
                 signature
             }
         }

@@ -24,10 +24,7 @@ fn rsa_thumbprint_of_rfc_7638() {
         "kty": "RSA", "n": RFC_7638_N, "e": "AQAB", "alg": "RS256", "kid": "2011-04-29"
     }))
     .unwrap();
-    assert_eq!(
-        key.thumbprint(),
-        "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
-    );
+    assert_eq!(key.thumbprint(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
     assert_eq!(key.kid(), "2011-04-29");
 }
 
@@ -38,10 +35,7 @@ fn ed25519_thumbprint_of_rfc_8037() {
         "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
     }))
     .unwrap();
-    assert_eq!(
-        key.thumbprint(),
-        "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
-    );
+    assert_eq!(key.thumbprint(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
 }
 
 #[test]
@@ -117,18 +111,11 @@ fn use_and_alg_may_be_absent_from_a_key_that_is_read() {
 fn private_members_refuse_the_set() {
     let enc = with(&RS256.jwk(), "use", json!("enc"));
     for name in ["d", "k", "p", "q", "dp", "dq", "qi", "oth", "priv", "seed"] {
-        for mut key in [
-            serde_json::to_value(ES256.jwk()).unwrap(),
-            enc.clone(),
-            json!({"kty": "oct"}),
-        ] {
+        for mut key in [serde_json::to_value(ES256.jwk()).unwrap(), enc.clone(), json!({"kty": "oct"})] {
             for value in [json!("AA"), Value::Null] {
                 key[name] = value;
                 let result = read(&key);
-                assert!(
-                    matches!(result, Err(JwkError::Private(member)) if member == name),
-                    "{key}"
-                );
+                assert!(matches!(result, Err(JwkError::Private(member)) if member == name), "{key}");
             }
         }
     }
@@ -174,28 +161,16 @@ fn points_off_the_curve_are_refused() {
 
 #[test]
 fn members_are_canonical_base64url_of_their_length() {
-    for (signer, name) in [
-        (&*ES256, "x"),
-        (&*ES256, "y"),
-        (&*EDDSA, "x"),
-        (&*RS256, "n"),
-        (&*RS256, "e"),
-    ] {
+    for (signer, name) in [(&*ES256, "x"), (&*ES256, "y"), (&*EDDSA, "x"), (&*RS256, "n"), (&*RS256, "e")] {
         let key = signer.jwk();
-        let text = serde_json::to_value(&key).unwrap()[name]
-            .as_str()
-            .unwrap()
-            .to_owned();
+        let text = serde_json::to_value(&key).unwrap()[name].as_str().unwrap().to_owned();
         let mut wrong = vec![format!("{text}="), format!(" {text}"), format!("{text}+")];
         if name == "x" || name == "y" {
             wrong.extend([String::new(), encode([1; 31]), encode([1; 33])]);
         }
         for text in wrong {
             let result = read(&with(&key, name, json!(text)));
-            assert!(
-                matches!(result, Err(JwkError::Encoding(member)) if member == name),
-                "{name}: {text}"
-            );
+            assert!(matches!(result, Err(JwkError::Encoding(member)) if member == name), "{name}: {text}");
         }
         let mut without = serde_json::to_value(&key).unwrap();
         without.as_object_mut().unwrap().remove(name);
@@ -222,15 +197,7 @@ fn rsa_keys_have_a_fit_size_and_exponent() {
     }
     let padded = [&[0][..], &modulus(2048)].concat();
     assert!(matches!(Jwk::rs256(&padded, &e), Err(JwkError::RsaRange)));
-    for e in [
-        &[][..],
-        &[0],
-        &[1],
-        &[2],
-        &[0, 3],
-        &[1, 0, 0],
-        &[1, 0, 0, 0, 1],
-    ] {
+    for e in [&[][..], &[0], &[1], &[2], &[0, 3], &[1, 0, 0], &[1, 0, 0, 0, 1]] {
         let result = Jwk::rs256(&modulus(2048), e);
         assert!(matches!(result, Err(JwkError::RsaRange)), "{e:?}");
     }
@@ -253,10 +220,7 @@ fn documents_that_are_no_key_set_are_refused() {
         r#"{"keys":[["EC","P-256"]]}"#.to_owned(),
         r#"{"keys":[{"kid":"a"}]}"#.to_owned(),
         r#"{"keys":[],"keys":[]}"#.to_owned(),
-        format!(
-            r#"{{"keys":[{}]}}"#,
-            key.replacen('{', r#"{"kty":"RSA","#, 1)
-        ),
+        format!(r#"{{"keys":[{}]}}"#, key.replacen('{', r#"{"kty":"RSA","#, 1)),
         r#"{"keys":[]} x"#.to_owned(),
     ] {
         let result = KeySet::from_jwks(json.as_bytes());

@@ -63,17 +63,7 @@ fn every_claim_has_its_type() {
 
 #[test]
 fn every_required_claim_is_required() {
-    for name in [
-        "iss",
-        "sub",
-        "aud",
-        "client_id",
-        "iat",
-        "exp",
-        "jti",
-        "sid",
-        "roles",
-    ] {
+    for name in ["iss", "sub", "aud", "client_id", "iat", "exp", "jti", "sid", "roles"] {
         let mut claims = claims();
         claims.as_object_mut().unwrap().remove(name);
         let result = verify_payload(&claims.to_string());
@@ -86,9 +76,7 @@ fn no_known_claim_occurs_twice() {
     let mut claims = claims();
     claims["nbf"] = json!(NOW);
     for (name, value) in claims.as_object().unwrap() {
-        let twice = claims
-            .to_string()
-            .replacen('{', &format!("{{\"{name}\":{value},"), 1);
+        let twice = claims.to_string().replacen('{', &format!("{{\"{name}\":{value},"), 1);
         let result = verify_payload(&twice);
         assert!(refused_for(name, &result), "{name}: {result:?}");
     }
@@ -96,9 +84,7 @@ fn no_known_claim_occurs_twice() {
 
 #[test]
 fn a_duplicate_in_escapes_is_a_duplicate() {
-    let twice = claims()
-        .to_string()
-        .replacen('{', r#"{"\u0073ub":"root","#, 1);
+    let twice = claims().to_string().replacen('{', r#"{"\u0073ub":"root","#, 1);
     assert!(refused_for("sub", &verify_payload(&twice)));
 }
 
@@ -171,9 +157,7 @@ fn numbers_are_plain_integers() {
         "NaN",
     ] {
         let good = format!("\"exp\":{}", NOW + 540);
-        let payload = claims()
-            .to_string()
-            .replace(&good, &format!("\"exp\":{number}"));
+        let payload = claims().to_string().replace(&good, &format!("\"exp\":{number}"));
         assert!(payload.contains(number));
         let result = verify_payload(&payload);
         assert!(matches!(result, Err(VerifyError::Claims(_))), "{number}");

@@ -39,9 +39,7 @@ fn every_truncation_and_extension_is_refused() {
         assert!(verifier().verify(start, &keys, NOW).is_err(), "{start:?}");
         assert_eq!(rest == token, verifier().verify(rest, &keys, NOW).is_ok());
     }
-    for extra in [
-        "A", "AA", "AAAA", "=", "==", ".", ".AA", "\n", " ", "\u{e9}",
-    ] {
+    for extra in ["A", "AA", "AAAA", "=", "==", ".", ".AA", "\n", " ", "\u{e9}"] {
         assert!(verify(&format!("{token}{extra}")).is_err(), "{extra:?}");
         assert!(verify(&format!("{extra}{token}")).is_err(), "{extra:?}");
     }
@@ -82,22 +80,12 @@ fn length_is_limited_before_anything_else() {
         ES256.token(&ES256.header().to_string(), &claims.to_string())
     };
     // Each step of three bytes makes four characters, so some length comes within four of the limit.
-    let longest = (5000..6200)
-        .rev()
-        .map(fill)
-        .find(|token| token.len() <= MAX_TOKEN_BYTES)
-        .unwrap();
+    let longest = (5000..6200).rev().map(fill).find(|token| token.len() <= MAX_TOKEN_BYTES).unwrap();
     assert!(longest.len() > MAX_TOKEN_BYTES - 4);
     assert!(verify(&longest).is_ok());
     assert_eq!(verify(&fill(6200)), Err(VerifyError::TooLong));
-    assert_eq!(
-        verify(&"A".repeat(MAX_TOKEN_BYTES + 1)),
-        Err(VerifyError::TooLong)
-    );
-    assert_eq!(
-        verify(&"A".repeat(MAX_TOKEN_BYTES)),
-        Err(VerifyError::Malformed)
-    );
+    assert_eq!(verify(&"A".repeat(MAX_TOKEN_BYTES + 1)), Err(VerifyError::TooLong));
+    assert_eq!(verify(&"A".repeat(MAX_TOKEN_BYTES)), Err(VerifyError::Malformed));
 }
 
 #[test]

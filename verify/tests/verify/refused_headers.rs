@@ -76,14 +76,7 @@ fn header_members_that_keyward_does_not_mint_are_refused() {
 
 #[test]
 fn crit_is_refused_whatever_it_holds() {
-    for value in [
-        json!([]),
-        json!(["exp"]),
-        json!(["alg"]),
-        json!("exp"),
-        json!(false),
-        Value::Null,
-    ] {
+    for value in [json!([]), json!(["exp"]), json!(["alg"]), json!("exp"), json!(false), Value::Null] {
         let token = header_with("crit", value.clone());
         assert_eq!(verify(&token), Err(VerifyError::Critical), "{value}");
     }
@@ -108,11 +101,7 @@ fn duplicate_header_members_are_refused() {
     let header = ES256.header();
     for name in ["alg", "typ", "kid", "crit"] {
         let value = header.get(name).unwrap_or(&Value::Null);
-        let twice = header.to_string().replacen(
-            '{',
-            &format!("{{\"{name}\":{value},\"{name}\":{value},"),
-            1,
-        );
+        let twice = header.to_string().replacen('{', &format!("{{\"{name}\":{value},\"{name}\":{value},"), 1);
         let token = ES256.token(&twice, &claims().to_string());
         assert_eq!(verify(&token), Err(VerifyError::Header), "{name}");
     }
@@ -140,9 +129,7 @@ fn headers_that_are_not_one_object_are_refused() {
 #[test]
 fn an_unknown_kid_is_named_so_that_keys_can_be_fetched() {
     for kid in ["", "other", "../../etc/passwd", "' OR 1=1 --"] {
-        let refusal = VerifyError::UnknownKey {
-            kid: kid.to_owned(),
-        };
+        let refusal = VerifyError::UnknownKey { kid: kid.to_owned() };
         assert_eq!(verify(&header_with("kid", json!(kid))), Err(refusal));
     }
     let nobody = verifier().verify(&good_token(), &KeySet::default(), NOW);
@@ -151,14 +138,7 @@ fn an_unknown_kid_is_named_so_that_keys_can_be_fetched() {
 
 #[test]
 fn other_types_are_refused() {
-    for typ in [
-        "",
-        "JWT",
-        "at+jwt ",
-        "refresh+jwt",
-        "dpop+jwt",
-        "logout+jwt",
-    ] {
+    for typ in ["", "JWT", "at+jwt ", "refresh+jwt", "dpop+jwt", "logout+jwt"] {
         let token = header_with("typ", json!(typ));
         assert_eq!(verify(&token), Err(VerifyError::Typ), "{typ:?}");
     }

@@ -1,0 +1,102 @@
+//! Keyward without HTTP: each public method of [`App`] is one use case. It reads, lets the domain
+//! decide, and writes state, audit record and event in one transaction.
+
+mod error;
+mod keys;
+mod login;
+mod logout;
+mod master_key;
+mod me;
+mod outbox;
+mod refresh;
+mod signup;
+mod start;
+mod tokens;
+mod users;
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use keyward_verify::Verifier;
+use tokio::sync::Notify;
+
+pub use error::{Error, StartError};
+pub use login::Credentials;
+pub use logout::{LogoutScope, SessionCredential};
+pub use me::Principal;
+pub use outbox::Relay;
+pub use signup::Signup;
+pub use start::open_store;
+pub use tokens::TokenPair;
+
+use crate::clock::Clock;
+use crate::crypto::{HashPool, RefreshTokens, SigningKeys};
+use crate::domain::{EventId, FamilyLimits, PasswordPolicy, Timestamp};
+use crate::events::Publisher;
+use crate::random;
+use crate::store::Store;
+
+/// Everything a replica holds. All of it can be made again from the settings and the database.
+#[derive(Debug)]
+pub struct App {
+    store: Store,
+    clock: Clock,
+    hash_pool: HashPool,
+    refresh_tokens: RefreshTokens,
+    identifiers: aws_lc_rs::hmac::Key,
+    signing_keys: RwLock<Arc<SigningKeys>>,
+    verifier: Verifier,
+    publisher: Publisher,
+    /// Rung after a commit that wrote events, so that the relay need not wait for its next look.
+    outbox_bell: Notify,
+    rules: Rules,
+}
+
+/// The settings that use cases go by.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    pub issuer: String,
+    pub audience: String,
+    pub signup_enabled: bool,
+    pub email_claim: bool,
+    pub access_ttl: Duration,
+    pub refresh_absolute_ttl: Duration,
+    pub family_limits: FamilyLimits,
+    pub max_sessions_per_user: u32,
+    pub jwks_max_age: Duration,
+    pub password_policy: PasswordPolicy,
+}
+
+impl App {
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    #[must_use]
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Asks the database for a sign of life.
+    pub async fn ready(&self) -> Result<(), Error> {
+        Ok(self.store.ping().await?)
+    }
+
+    /// Closes the database, once what runs on it has ended.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+
+    fn signing_keys(&self) -> Arc<SigningKeys> {
+        Arc::clone(&self.signing_keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn sinks(&self) -> [&'static str; 1] {
+        [self.publisher.sink()]
+    }
+}
+
+fn new_event_id(now: Timestamp) -> EventId {
+    EventId::new(random::uuid_v7(now))
+}

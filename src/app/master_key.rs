@@ -1,0 +1,110 @@
+//! Where the master keys come from, and the proof that they are this database's.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use super::StartError;
+use crate::config::{self, MasterKeys, Settings};
+use crate::crypto::{Keyring, MasterKey};
+use crate::domain::Timestamp;
+use crate::random;
+use crate::store::{MasterKeyRow, Store};
+
+const FILE_NAME: &str = "master.key";
+
+/// Makes the keyring of this replica, and refuses one that does not fit the database: a new key
+/// beside old data would make every session and signing key unreadable.
+pub(super) async fn keyring(
+    settings: &Settings,
+    store: &Store,
+    now: Timestamp,
+) -> Result<Keyring, StartError> {
+    let known =
+        store.read("master_keys_list", |tx| Box::pin(async move { tx.master_keys_list().await })).await?;
+    let keys = match &settings.master_key {
+        Some(keys) => keys.clone(),
+        None => from_file(&settings.data_dir, known.is_empty())?,
+    };
+    let mut keys = keys.iter().map(|key| MasterKey::new(&Zeroizing::new(*key.expose())));
+    let current = keys.next().ok_or_else(|| StartError::Internal("no master key".to_owned()))?;
+    let keyring = Keyring::new(current, keys.collect());
+    check(&keyring, &known)?;
+    let rows: Vec<MasterKeyRow> = keyring
+        .iter()
+        .map(|key| MasterKeyRow { key_id: key.id(), check_value: key.check_value().to_vec() })
+        .collect();
+    let stored = store
+        .transaction("master_key_insert", move |tx| {
+            Box::pin(async move {
+                for row in rows {
+                    tx.master_key_insert(row, now).await?;
+                }
+                tx.master_keys_list().await
+            })
+        })
+        .await?;
+    check(&keyring, &stored)?;
+    Ok(keyring)
+}
+
+fn check(keyring: &Keyring, known: &[MasterKeyRow]) -> Result<(), StartError> {
+    for row in known {
+        if keyring.find(row.key_id).is_none_or(|key| key.check_value().as_slice() != row.check_value) {
+            return Err(StartError::Configuration(format!(
+                "this database was made with master key {}, which is not among the configured ones\n  \
+                 fix: add that key to KEYWARD_MASTER_KEY (or restore {FILE_NAME}); no new key was made",
+                row.key_id
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn from_file(data_dir: &Path, new_database: bool) -> Result<MasterKeys, StartError> {
+    let path = data_dir.join(FILE_NAME);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => Zeroizing::new(text),
+        Err(error) if error.kind() == ErrorKind::NotFound && new_database => create(data_dir, &path)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(StartError::Configuration(format!(
+                "the database in {} has data, but {} is missing\n  fix: restore the file from a backup; \
+                 no new key was made, since it could not read what the old one sealed",
+                data_dir.display(),
+                path.display()
+            )));
+        }
+        Err(error) => return Err(unusable(&path, &error)),
+    };
+    MasterKeys::parse(text.trim()).map_err(|error| unusable(&path, &error))
+}
+
+fn create(data_dir: &Path, path: &Path) -> Result<Zeroizing<String>, StartError> {
+    let text = Zeroizing::new(config::MasterKey::new(random::bytes()).to_base64().to_string() + "\n");
+    let write = || -> std::io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        File::open(data_dir)?.sync_all()
+    };
+    match write() {
+        Ok(()) => Ok(text),
+        // Another process that started with us was first: its key counts.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            fs::read_to_string(path).map(Zeroizing::new).map_err(|error| unusable(path, &error))
+        }
+        Err(error) => Err(unusable(path, &error)),
+    }
+}
+
+/// Makes the data folder, readable by its owner alone.
+pub(super) fn create_data_dir(path: &Path) -> Result<(), StartError> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| unusable(path, &error))
+}
+
+fn unusable(path: &Path, error: &dyn std::fmt::Display) -> StartError {
+    StartError::Configuration(format!("{}: {error}", path.display()))
+}

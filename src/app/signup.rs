@@ -1,0 +1,60 @@
+use super::{App, Error, new_event_id};
+use crate::domain::{AuditRecord, Caller, Email, Event, NewPassword, Roles, SecurityEvent, User, UserId};
+use crate::random;
+use crate::store::NewUser;
+
+/// What a stranger brings to sign up.
+#[derive(Debug)]
+pub struct Signup {
+    pub email: Email,
+    pub password: NewPassword,
+}
+
+impl App {
+    /// Makes an account with the role `user`.
+    pub async fn signup(&self, signup: Signup, caller: &Caller) -> Result<User, Error> {
+        if !self.rules.signup_enabled {
+            return Err(Error::SignupDisabled);
+        }
+        self.user_create(signup, Roles::of_new_user(), false, caller).await
+    }
+
+    /// Makes an account: user, audit record and `auth.user_created` in one transaction.
+    pub(super) async fn user_create(
+        &self,
+        Signup { email, password }: Signup,
+        roles: Roles,
+        email_verified: bool,
+        caller: &Caller,
+    ) -> Result<User, Error> {
+        // The answer is known before the dear part: a taken address costs no hash.
+        if self.user_by_email(email.clone()).await?.is_some() {
+            return Err(Error::EmailTaken);
+        }
+        let password_hash = self.hash_pool.hash(password.as_password().clone()).await?;
+        let now = self.now();
+        let id = UserId::new(random::uuid_v7(now));
+        let new = NewUser { id, email, email_verified, password_hash, roles, now };
+        let sinks = self.sinks();
+        let audit = AuditRecord::new(SecurityEvent::UserCreated, caller).user(id);
+        let user = self
+            .store
+            .transaction("signup", move |tx| {
+                Box::pin(async move {
+                    let user = tx.user_insert(new).await?.ok_or(Error::EmailTaken)?;
+                    tx.audit_insert(audit, now).await?;
+                    let event = Event::UserCreated {
+                        user_id: user.id,
+                        email: user.email.clone(),
+                        email_verified: user.email_verified,
+                        roles: user.roles.clone(),
+                    };
+                    tx.outbox_insert(new_event_id(now), &event, &sinks, now).await?;
+                    Ok::<_, Error>(user)
+                })
+            })
+            .await?;
+        self.outbox_bell.notify_one();
+        Ok(user)
+    }
+}

@@ -1,0 +1,157 @@
+use std::sync::{Arc, RwLock};
+
+use keyward_verify::{Algorithm, Typ, Verifier};
+use tokio::sync::Notify;
+
+use super::{App, Error, Rules, Signup, StartError, keys, master_key};
+use crate::clock::Clock;
+use crate::config::{AdminSettings, DatabaseUrl, Pooler, Settings, SigningAlgorithm, TokenTyp};
+use crate::crypto::{HashPool, HashSettings, RefreshTokens};
+use crate::domain::{Caller, Email, FamilyLimits, PasswordPolicy, Role, Roles};
+use crate::events::Publisher;
+use crate::store::{DatabaseOptions, Location, Store};
+
+/// Replicas' clocks may differ by this much before tokens of one are "from the future" at another.
+const CLOCK_SKEW_SECONDS: u32 = 30;
+
+/// Opens the database without touching its schema.
+pub async fn open_store(settings: &Settings) -> Result<Store, StartError> {
+    let location = match &settings.database_url {
+        DatabaseUrl::Sqlite { path } => {
+            master_key::create_data_dir(&settings.data_dir)?;
+            Location::Sqlite(path)
+        }
+        DatabaseUrl::Postgres { url } => Location::Postgres(url.expose()),
+    };
+    Ok(Store::open(location, database_options(settings)).await?)
+}
+
+/// Opens the database for migrations: past a pooler, where there is one.
+async fn open_store_directly(settings: &Settings) -> Result<Option<Store>, StartError> {
+    let Some(url) = &settings.database.direct_url else { return Ok(None) };
+    let options = DatabaseOptions { max_connections: 1, transaction_pooler: false };
+    Ok(Some(Store::open(Location::Postgres(url.expose()), options).await?))
+}
+
+impl App {
+    /// Brings up a replica: database, schema, master keys, signing keys, hash pool, first admin.
+    pub async fn start(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
+        let publisher = Publisher::new(&settings.events_url).map_err(StartError::Configuration)?;
+        let store = open_store(settings).await?;
+        let direct = open_store_directly(settings).await?;
+        let migrated = direct.as_ref().unwrap_or(&store).migrate_up(clock.now()).await?;
+        if !migrated.0.is_empty() {
+            tracing::info!(steps = ?migrated.0, "schema brought up to date");
+        }
+        let keyring = master_key::keyring(settings, &store, clock.now()).await?;
+        let token_epoch = store
+            .read("installation", |tx| Box::pin(async move { tx.installation_token_epoch().await }))
+            .await?;
+        let kinds = (algorithm(settings.token.algorithm), typ(settings.token.typ));
+        let signing_keys = keys::load_or_create(&store, &keyring, kinds, clock.now()).await?;
+        let hash_pool = HashPool::start(hash_settings(settings))
+            .map_err(|error| StartError::Configuration(format!("argon2: {error}")))?;
+        let app = Self {
+            refresh_tokens: RefreshTokens::new(&keyring, token_epoch),
+            identifiers: keyring.current().identifier_mac(),
+            signing_keys: RwLock::new(Arc::new(signing_keys)),
+            verifier: Verifier::new(&settings.issuer, &settings.audience)
+                .typ(kinds.1)
+                .leeway_seconds(CLOCK_SKEW_SECONDS)
+                .expiry_leeway_seconds(0),
+            outbox_bell: Notify::new(),
+            rules: rules(settings),
+            store,
+            clock,
+            hash_pool,
+            publisher,
+        };
+        if let Some(admin) = &settings.admin {
+            app.ensure_first_admin(admin).await?;
+        }
+        Ok(app)
+    }
+
+    /// Makes the configured admin if nobody is one. Never promotes an account that a stranger may have made.
+    async fn ensure_first_admin(&self, admin: &AdminSettings) -> Result<(), StartError> {
+        if self.admin_exists().await? {
+            return Ok(());
+        }
+        let refuse =
+            |key: &str, error: &dyn std::fmt::Display| StartError::Configuration(format!("{key} {error}"));
+        let email = Email::parse(&admin.email).map_err(|error| refuse("admin.email", &error))?;
+        let password = self
+            .rules
+            .password_policy
+            .accept(admin.password.expose(), Some(&email))
+            .map_err(|error| refuse("admin.password", &error))?;
+        let roles = Roles::new([Role::user(), Role::admin()]).map_err(|error| refuse("roles", &error))?;
+        match self.user_create_by_operator(Signup { email, password }, roles, &Caller::command_line()).await {
+            Ok(user) => tracing::info!(user_id = %user.id, "first admin made"),
+            // Another replica that started with us may have been first.
+            Err(Error::EmailTaken) if self.admin_exists().await? => {}
+            Err(Error::EmailTaken) => {
+                return Err(StartError::Configuration(
+                    "admin.email belongs to an existing account, which is not promoted\n  fix: choose another \
+                     address, or give that account the role yourself"
+                        .to_owned(),
+                ));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+}
+
+fn database_options(settings: &Settings) -> DatabaseOptions {
+    DatabaseOptions {
+        max_connections: settings.database.max_connections,
+        transaction_pooler: settings.database.pooler == Pooler::Transaction,
+    }
+}
+
+fn hash_settings(settings: &Settings) -> HashSettings {
+    let argon2 = &settings.argon2;
+    HashSettings {
+        memory_kib: argon2.memory_kib,
+        iterations: argon2.iterations,
+        parallelism: argon2.parallelism,
+        threads: argon2.threads,
+        queue: argon2.queue,
+        queue_timeout: argon2.queue_timeout,
+    }
+}
+
+fn rules(settings: &Settings) -> Rules {
+    let token = &settings.token;
+    Rules {
+        issuer: settings.issuer.clone(),
+        audience: settings.audience.clone(),
+        signup_enabled: settings.signup.enabled,
+        email_claim: token.email_claim,
+        access_ttl: token.access_ttl,
+        refresh_absolute_ttl: token.refresh_absolute_ttl,
+        family_limits: FamilyLimits { idle: token.refresh_idle_ttl, grace: token.refresh_grace },
+        max_sessions_per_user: settings.max_sessions_per_user,
+        jwks_max_age: settings.keys.jwks_max_age,
+        password_policy: PasswordPolicy {
+            min_length: settings.password.min_length,
+            max_length: settings.password.max_length,
+        },
+    }
+}
+
+const fn algorithm(setting: SigningAlgorithm) -> Algorithm {
+    match setting {
+        SigningAlgorithm::Es256 => Algorithm::Es256,
+        SigningAlgorithm::EdDsa => Algorithm::EdDsa,
+        SigningAlgorithm::Rs256 => Algorithm::Rs256,
+    }
+}
+
+const fn typ(setting: TokenTyp) -> Typ {
+    match setting {
+        TokenTyp::AtJwt => Typ::AtJwt,
+        TokenTyp::Jwt => Typ::Jwt,
+    }
+}
