@@ -1,1 +1,5 @@
-fn main() {}
+//! The `keyward` binary: everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    keyward::cli::main()
+}

@@ -15,6 +15,12 @@ impl App {
     pub fn jwks(&self) -> String {
         self.signing_keys().jwks().to_owned()
     }
+
+    /// Returns the algorithms of the published keys, as JWS `alg` values.
+    #[must_use]
+    pub fn signing_algorithms(&self) -> Vec<&'static str> {
+        self.signing_keys().algorithms()
+    }
 }
 
 /// Loads the signing keys, and makes the first one on an empty database. However many replicas do

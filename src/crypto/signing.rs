@@ -119,6 +119,7 @@ pub struct SigningKeys {
     header: String,
     verifying: Arc<KeySet>,
     jwks: String,
+    algorithms: Vec<&'static str>,
 }
 
 impl SigningKeys {
@@ -134,6 +135,9 @@ impl SigningKeys {
         let header =
             Header { alg: active.jwk.algorithm().as_str(), typ: typ.as_str(), kid: active.jwk.kid() };
         let header = serde_json::to_vec(&header).map_err(|e| publishing(&e))?;
+        let mut algorithms: Vec<_> = published.iter().map(|jwk| jwk.algorithm().as_str()).collect();
+        algorithms.sort_unstable();
+        algorithms.dedup();
         let verifying = KeySet::from_keys(&published).map_err(|e| publishing(&e))?;
         let jwks = serde_json::to_string(&Jwks { keys: published }).map_err(|e| publishing(&e))?;
         Ok(Self {
@@ -141,6 +145,7 @@ impl SigningKeys {
             header: BASE64_URL_SAFE_NO_PAD.encode(header),
             verifying: Arc::new(verifying),
             jwks,
+            algorithms,
         })
     }
 
@@ -161,6 +166,12 @@ impl SigningKeys {
     #[must_use]
     pub fn verifying(&self) -> &KeySet {
         &self.verifying
+    }
+
+    /// Returns the algorithms of the published keys, sorted.
+    #[must_use]
+    pub fn algorithms(&self) -> Vec<&'static str> {
+        self.algorithms.clone()
     }
 
     /// Returns the JWKS document (RFC 7517 §5), rendered once.

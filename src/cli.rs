@@ -1,0 +1,212 @@
+//! The command line. Exit codes: 0, 1 failure, 2 usage, 69 a dependency is away, 78 configuration.
+
+mod config;
+mod healthcheck;
+mod log;
+mod migrate;
+mod serve;
+mod users;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::{Error, StartError};
+use crate::config::{Description, Problems, Settings, Sources, load};
+use crate::random;
+use crate::store::StoreError;
+
+/// Auth service: sign-up, login, JWTs, rotating refresh tokens, events that are never lost.
+///
+/// Without a command it serves. Settings come from flags, then KEYWARD_* variables (also in .env), then the file of
+/// --config, then built-in defaults: `keyward config show` prints them all.
+#[derive(Debug, Parser)]
+#[command(name = "keyward", version)]
+struct Arguments {
+    #[command(flatten)]
+    settings: SettingFlags,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct SettingFlags {
+    /// TOML file with settings
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Any setting, as in `--set token.access_ttl=5m`; may be given again
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = key_value)]
+    set: Vec<(String, String)>,
+    /// Address of the public listener
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Address of the listener for probes
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    management_listen: Option<String>,
+    /// Public URL of this service, as tokens name it
+    #[arg(long, global = true, value_name = "URL")]
+    issuer: Option<String>,
+    /// Folder of the embedded database and its key
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data_dir: Option<String>,
+    /// sqlite://… or postgres://…; a password is better given by environment or file
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
+    /// auto, json or text
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// error, warn, info, debug or trace
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGTERM (the default)
+    Serve,
+    /// Bring the database's schema up to date, or take steps back
+    Migrate(migrate::Arguments),
+    /// Check or show the settings
+    Config(config::Arguments),
+    /// Make and look at users; works beside a running server
+    Users(users::Arguments),
+    /// Ask a running server whether it is ready: exit code 0 or 1
+    Healthcheck,
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+/// Why a command failed: the exit code, and what to tell.
+#[derive(Debug)]
+struct Exit {
+    code: u8,
+    message: String,
+}
+
+impl Exit {
+    fn failure(message: impl Into<String>) -> Self {
+        Self { code: 1, message: message.into() }
+    }
+
+    fn configuration(message: impl Into<String>) -> Self {
+        Self { code: 78, message: message.into() }
+    }
+}
+
+impl From<StartError> for Exit {
+    fn from(error: StartError) -> Self {
+        let code = match error {
+            StartError::Configuration(_) => 78,
+            StartError::Unavailable(_) => 69,
+            StartError::Internal(_) => 1,
+        };
+        Self { code, message: error.to_string() }
+    }
+}
+
+impl From<StoreError> for Exit {
+    fn from(error: StoreError) -> Self {
+        StartError::from(error).into()
+    }
+}
+
+impl From<Error> for Exit {
+    fn from(error: Error) -> Self {
+        StartError::from(error).into()
+    }
+}
+
+impl From<Problems> for Exit {
+    fn from(problems: Problems) -> Self {
+        Self::configuration(problems.to_string())
+    }
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&Exit::failure(format!("cannot start the runtime: {error}"))),
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(exit) => report(&exit),
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Exit> {
+    let Arguments { settings, command } = arguments;
+    match command {
+        None | Some(Command::Serve) => serve::run(&settings).await,
+        Some(Command::Migrate(arguments)) => migrate::run(&settings, arguments).await,
+        Some(Command::Config(arguments)) => config::run(&settings, &arguments),
+        Some(Command::Users(arguments)) => users::run(&settings, arguments).await,
+        Some(Command::Healthcheck) => healthcheck::run(&settings).await,
+        Some(Command::Openapi) => {
+            print(&crate::http::openapi_document());
+            Ok(())
+        }
+    }
+}
+
+impl SettingFlags {
+    fn load(&self) -> Result<(Settings, Description), Exit> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let sources = Sources::from_process(self.flags(), self.config.clone());
+        Ok(load(&sources, cores, random::bytes)?)
+    }
+
+    fn flags(&self) -> Vec<(String, String)> {
+        let named = [
+            ("listen", &self.listen),
+            ("management_listen", &self.management_listen),
+            ("issuer", &self.issuer),
+            ("data_dir", &self.data_dir),
+            ("database_url", &self.database_url),
+            ("log_format", &self.log_format),
+            ("log_level", &self.log_level),
+        ];
+        let named = named.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)));
+        self.set.iter().cloned().chain(named).collect()
+    }
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+/// Writes to standard output; a reader that went away is no error of ours.
+fn print(text: &str) {
+    use std::io::Write as _;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn report(exit: &Exit) -> ExitCode {
+    use std::io::Write as _;
+    if !exit.message.is_empty() {
+        let _ = writeln!(std::io::stderr(), "keyward: {}", exit.message.trim_end());
+    }
+    ExitCode::from(exit.code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory as _;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn named_flags_win_over_set() {
+        let arguments = Arguments::parse_from(["keyward", "--set", "listen=a", "--listen", "b"]);
+        let flags = arguments.settings.flags();
+        assert_eq!(flags.last(), Some(&("listen".to_owned(), "b".to_owned())));
+    }
+}

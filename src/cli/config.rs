@@ -1,0 +1,31 @@
+use clap::{Args, Subcommand};
+
+use super::{Exit, SettingFlags, print};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List every mistake; exit code 78 if there is one
+    Check,
+    /// Print every setting and where its value comes from; secrets are not shown
+    Show,
+}
+
+pub(super) fn run(flags: &SettingFlags, arguments: &Arguments) -> Result<(), Exit> {
+    let (settings, description) = flags.load()?;
+    match arguments.action {
+        Action::Check => {
+            for warning in &settings.warnings {
+                print(&format!("warning: {warning}\n"));
+            }
+            print("the settings are good\n");
+        }
+        Action::Show => print(&format!("{description}\n")),
+    }
+    Ok(())
+}

@@ -1,0 +1,155 @@
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::log::{self, LevelHandle, Stream};
+use super::{Exit, SettingFlags, print};
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{DatabaseUrl, Settings};
+use crate::http::{Bound, Server};
+
+pub(super) async fn run(flags: &SettingFlags) -> Result<(), Exit> {
+    let (settings, _) = flags.load()?;
+    let level = log::start(&settings, Stream::Stdout);
+    refuse_what_is_not_here_yet(&settings)?;
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    let stop = stop_signal()?;
+    reload_on_hangup(flags.clone(), level)?;
+
+    let _lock = serve_lock(&settings)?;
+    let app = Arc::new(App::start(&settings, Clock::System).await?);
+    let server = Server::bind(&app, &settings).map_err(|error| Exit::configuration(error.to_string()))?;
+    announce(&settings, server.bound().map_err(|error| Exit::failure(error.to_string()))?);
+
+    let (stop_relay, relay_stopped) = watch::channel(false);
+    let relay = tokio::spawn({
+        let app = Arc::clone(&app);
+        async move { app.relay_run(relay_stopped).await }
+    });
+    let served = server.serve(stop).await;
+    let _ = stop_relay.send(true);
+    let _ = relay.await;
+    app.close().await;
+    tracing::info!("stopped");
+    served.map_err(|error| Exit::failure(error.to_string()))
+}
+
+/// A setting that protects must not be taken and then not kept.
+fn refuse_what_is_not_here_yet(settings: &Settings) -> Result<(), Exit> {
+    if settings.tls.files.is_some() || settings.tls.require_https {
+        return Err(Exit::configuration(
+            "tls.*: this version does not serve TLS itself\n  fix: leave tls.cert, tls.key and tls.require_https \
+             unset and put a gateway that does in front",
+        ));
+    }
+    if settings.redis_url.is_some() {
+        tracing::warn!("redis_url is set, but this version does not use Redis yet");
+    }
+    if !settings.trusted_proxies.is_empty() {
+        tracing::warn!("trusted_proxies is set, but this version takes the address of the connection");
+    }
+    if settings.limits.enabled {
+        tracing::warn!(
+            "rate limits and the account lock are not part of this version yet: limit logins in front"
+        );
+    }
+    Ok(())
+}
+
+/// One server a database file: its relay, its caches and its one writer assume that.
+fn serve_lock(settings: &Settings) -> Result<Option<File>, Exit> {
+    let DatabaseUrl::Sqlite { path } = &settings.database_url else { return Ok(None) };
+    let lock_path = path.with_extension("lock");
+    let unusable =
+        |error: &dyn std::fmt::Display| Exit::configuration(format!("{}: {error}", lock_path.display()));
+    std::fs::create_dir_all(lock_path.parent().unwrap_or(Path::new(".")))
+        .map_err(|error| unusable(&error))?;
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
+    let file = file.map_err(|error| unusable(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Exit::configuration(format!(
+            "another keyward serves {}\n  fix: stop it, or give this one another data_dir; several servers share a \
+             database on PostgreSQL",
+            path.display()
+        ))),
+        Err(std::fs::TryLockError::Error(error)) => Err(unusable(&error)),
+    }
+}
+
+/// Registered before anything is open, so that an early signal is not lost.
+fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Exit> {
+    let failed = |error: std::io::Error| Exit::failure(format!("cannot listen for signals: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: requests in flight are finished first");
+    })
+}
+
+fn reload_on_hangup(flags: SettingFlags, level: LevelHandle) -> Result<(), Exit> {
+    let mut hangup = signal(SignalKind::hangup())
+        .map_err(|error| Exit::failure(format!("cannot listen for signals: {error}")))?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            match flags.load() {
+                Ok((settings, _)) => {
+                    level.set(settings.log_level);
+                    tracing::info!(log_level = %settings.log_level, "log level read again");
+                }
+                Err(exit) => tracing::warn!(problem = exit.message, "settings unchanged: they have mistakes"),
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Says where everything is. On a terminal with lines that can be pasted.
+fn announce(settings: &Settings, bound: Bound) {
+    let data = match &settings.database_url {
+        DatabaseUrl::Sqlite { path } => path.display().to_string(),
+        DatabaseUrl::Postgres { .. } => "PostgreSQL".to_owned(),
+    };
+    let Bound { public, management } = bound;
+    if log::is_text(settings, Stream::Stdout) {
+        print(&banner(settings, &data, bound));
+    } else {
+        tracing::info!(listen = %public, management = %management, data, issuer = settings.issuer, "ready");
+    }
+}
+
+fn banner(settings: &Settings, data: &str, Bound { public, management }: Bound) -> String {
+    let here = format!("http://{public}");
+    let docs = if settings.docs { format!("{here}/docs") } else { "off".to_owned() };
+    format!(
+        "
+  Keyward {version} is ready.
+
+    address     {here}
+    probes      http://{management}/readyz
+    API docs    {docs}
+    data        {data}
+    settings    keyward config show
+
+  Try it:
+
+    curl -s {here}/auth/signup -H 'content-type: application/json' \\
+      -d '{{\"email\":\"ada@example.com\",\"password\":\"a quiet lake at dawn\"}}'
+
+    curl -s {here}/auth/login -H 'content-type: application/json' \\
+      -d '{{\"email\":\"ada@example.com\",\"password\":\"a quiet lake at dawn\"}}'
+
+",
+        version = env!("CARGO_PKG_VERSION"),
+    )
+}

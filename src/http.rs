@@ -1,0 +1,26 @@
+//! HTTP: parse, call one method of [`App`](crate::app::App), render. Request and answer types live
+//! here and nowhere else; `problem.rs` alone knows which error is which status.
+
+mod bearer;
+mod caller;
+mod docs;
+mod error_pages;
+mod health;
+mod input;
+mod jwks;
+mod login;
+mod logout;
+mod management;
+mod me;
+mod metadata;
+mod openapi;
+mod problem;
+mod refresh;
+mod request;
+mod router;
+mod server;
+mod signup;
+mod strict_json;
+
+pub use openapi::document as openapi_document;
+pub use server::{Bound, Server};

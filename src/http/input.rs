@@ -1,0 +1,147 @@
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use serde::de::DeserializeOwned;
+
+use super::problem::{Code, FieldProblem, Problem};
+use super::strict_json;
+use crate::domain::{Email, EmailError, NewPassword, Password, PasswordFlaw, PasswordPolicy};
+
+const BODY_MAX: usize = 16 * 1024;
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A JSON body, taken strictly.
+pub(super) struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        require_json(request.headers())?;
+        let bytes = body(request.into_body()).await?;
+        strict_json::read(&bytes).map(Self)
+    }
+}
+
+/// A JSON body that may be left out.
+pub(super) struct OptionalJson<T>(pub Option<T>);
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for OptionalJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let typed = require_json(request.headers());
+        let bytes = body(request.into_body()).await?;
+        if bytes.is_empty() {
+            return Ok(Self(None));
+        }
+        typed?;
+        strict_json::read(&bytes).map(|value| Self(Some(value)))
+    }
+}
+
+/// Query parameters, taken strictly.
+pub(super) struct Parameters<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(value)) => Ok(Self(value)),
+            Err(error) => {
+                // The message quotes names, and values only of the few known parameters.
+                let name = error.to_string();
+                let name = name.split('`').nth(1).unwrap_or_default();
+                Err(Problem::field(
+                    format!("?{name}"),
+                    "invalid",
+                    "is not a parameter of this route, or has a bad value",
+                ))
+            }
+        }
+    }
+}
+
+fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let unsupported = || Problem::new(Code::UnsupportedMediaType);
+    let kind =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).ok_or_else(unsupported)?;
+    let (essence, parameters) = kind.split_once(';').unwrap_or((kind, ""));
+    let parameters = parameters.trim().to_ascii_lowercase();
+    let utf8 = matches!(parameters.as_str(), "" | "charset=utf-8" | "charset=\"utf-8\"");
+    if essence.trim().eq_ignore_ascii_case("application/json")
+        && utf8
+        && !headers.contains_key(header::CONTENT_ENCODING)
+    {
+        Ok(())
+    } else {
+        Err(unsupported())
+    }
+}
+
+async fn body(body: Body) -> Result<axum::body::Bytes, Problem> {
+    use http_body_util::LengthLimitError;
+    use std::error::Error as _;
+    match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, BODY_MAX)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if error.source().is_some_and(|cause| cause.is::<LengthLimitError>()) => {
+            Err(Problem::new(Code::BodyTooLarge))
+        }
+        Ok(Err(_)) => Err(Problem::new(Code::BadRequest).detail("the body broke off")),
+        Err(_) => Err(Problem::new(Code::RequestTimeout)),
+    }
+}
+
+/// Collects every bad field before a request is refused.
+#[derive(Default)]
+pub(super) struct Fields(Vec<FieldProblem>);
+
+impl Fields {
+    pub(super) fn email(&mut self, pointer: &str, text: &str) -> Option<Email> {
+        Email::parse(text)
+            .map_err(|error| {
+                let code = match error {
+                    EmailError::Syntax => "invalid_email",
+                    EmailError::TooLong => "too_long",
+                    EmailError::Confusable => "confusable",
+                };
+                self.refuse(pointer, code, &error);
+            })
+            .ok()
+    }
+
+    pub(super) fn password(&mut self, pointer: &str, text: &str) -> Option<Password> {
+        Password::parse(text).map_err(|flaw| self.refuse(pointer, flaw_code(flaw), &flaw)).ok()
+    }
+
+    pub(super) fn new_password(
+        &mut self,
+        pointer: &str,
+        text: &str,
+        policy: PasswordPolicy,
+        owner: Option<&Email>,
+    ) -> Option<NewPassword> {
+        policy.accept(text, owner).map_err(|flaw| self.refuse(pointer, flaw_code(flaw), &flaw)).ok()
+    }
+
+    fn refuse(&mut self, pointer: &str, code: &'static str, detail: &dyn std::fmt::Display) {
+        self.0.push(FieldProblem { pointer: pointer.to_owned(), code, detail: detail.to_string() });
+    }
+
+    pub(super) fn into_problem(self) -> Problem {
+        Problem::fields(self.0)
+    }
+}
+
+const fn flaw_code(flaw: PasswordFlaw) -> &'static str {
+    match flaw {
+        PasswordFlaw::TooShort { .. } => "too_short",
+        PasswordFlaw::TooLong { .. } => "too_long",
+        PasswordFlaw::Common => "too_common",
+        PasswordFlaw::Guessable => "too_guessable",
+    }
+}

@@ -1,0 +1,44 @@
+//! The listener for operators and orchestrators; not to be published.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use serde_json::{Value, json};
+
+use crate::app::App;
+
+#[derive(Clone)]
+pub(super) struct Management {
+    pub app: Arc<App>,
+    /// Set when the server has been told to stop: no new work is to be sent here.
+    pub draining: Arc<AtomicBool>,
+}
+
+pub(super) fn router(state: Management) -> Router {
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/version", get(version))
+        .with_state(state)
+}
+
+/// The process runs and answers; says nothing about its dependencies.
+async fn livez() -> &'static str {
+    "ok\n"
+}
+
+async fn readyz(State(management): State<Management>) -> (StatusCode, axum::Json<Value>) {
+    let draining = management.draining.load(Ordering::Relaxed);
+    let database = management.app.ready().await.is_ok();
+    let status = if database && !draining { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let ready = status == StatusCode::OK;
+    (status, axum::Json(json!({ "ready": ready, "database": database, "draining": draining })))
+}
+
+async fn version() -> axum::Json<Value> {
+    axum::Json(json!({ "name": "keyward", "version": env!("CARGO_PKG_VERSION") }))
+}

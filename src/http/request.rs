@@ -1,0 +1,103 @@
+//! What surrounds every request: its id, its limits, the headers of its answer, its log line.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use futures_util::FutureExt as _;
+
+use super::problem::{Code, Problem};
+use crate::app::App;
+use crate::random;
+use crate::store;
+
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID_MAX: usize = 128;
+
+/// Names a request in answers, logs and audit records.
+#[derive(Debug, Clone)]
+pub(super) struct RequestId(pub String);
+
+impl RequestId {
+    /// Takes the caller's id if it is harmless in a log, else makes one.
+    fn of(headers: &HeaderMap, app: &App) -> Self {
+        let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|id| {
+            let harmless = |b: u8| {
+                b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/' | b'=' | b'+')
+            };
+            (1..=REQUEST_ID_MAX).contains(&id.len()) && id.bytes().all(harmless)
+        });
+        Self(given.map_or_else(|| random::uuid_v7(app.now()).to_string(), str::to_owned))
+    }
+}
+
+/// Runs a request within its limits and finishes its answer.
+pub(super) async fn surround(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let started = tokio::time::Instant::now();
+    let id = RequestId::of(request.headers(), &app);
+    request.extensions_mut().insert(id.clone());
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+
+    let answer = AssertUnwindSafe(store::with_budget(next.run(request))).catch_unwind();
+    let response = match tokio::time::timeout(REQUEST_TIMEOUT, answer).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_panic)) => problem_response(Problem::new(Code::Internal)),
+        Err(_elapsed) => problem_response(Problem::new(Code::Unavailable)),
+    };
+    let response = finish(response, &app, &id);
+    tracing::info!(
+        request_id = id.0,
+        method = method.as_str(),
+        route = route.as_ref().map_or("-", MatchedPath::as_str),
+        status = response.status().as_u16(),
+        ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "request"
+    );
+    response
+}
+
+fn problem_response(problem: Problem) -> Response {
+    use axum::response::IntoResponse as _;
+    problem.into_response()
+}
+
+/// Renders problems, also those that the HTTP stack answered in its own words, and sets the headers.
+fn finish(mut response: Response, app: &App, id: &RequestId) -> Response {
+    let status = response.status();
+    let problem = response.extensions_mut().remove::<Problem>();
+    let problem = problem.or_else(|| {
+        (status.is_client_error() || status.is_server_error()).then(|| Problem::of_status(status))
+    });
+    if let Some(problem) = problem {
+        let rendered = problem.render(&app.rules().issuer, &id.0);
+        let allow = response.headers_mut().remove(header::ALLOW);
+        response = rendered;
+        if let Some(allow) = allow {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+    }
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        headers.insert(REQUEST_ID, value);
+    }
+    for (name, value) in SECURITY_HEADERS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// The same on every status. A route may be stricter or, like the docs, looser about its own content.
+const SECURITY_HEADERS: [(HeaderName, &str); 6] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];

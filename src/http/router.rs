@@ -1,0 +1,60 @@
+//! Every route of the public listener on one page.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::routing::get;
+use axum::{Router, middleware};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::openapi::Description;
+use super::problem::{Code, Problem};
+use super::{docs, error_pages, health, jwks, login, logout, me, metadata, refresh, request, signup};
+use crate::app::App;
+use crate::config::Settings;
+
+/// The routes that the OpenAPI document describes; each handler's attribute says its path.
+pub(super) fn api() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(signup::signup)) //                  POST /auth/signup
+        .routes(routes!(login::login)) //                    POST /auth/login
+        .routes(routes!(refresh::refresh)) //                POST /auth/refresh
+        .routes(routes!(logout::logout)) //                  POST /auth/logout
+        .routes(routes!(me::me)) //                          GET  /auth/me
+        .routes(routes!(jwks::jwks)) //                      GET  /.well-known/jwks.json
+        .routes(routes!(metadata::openid_configuration)) //  GET  /.well-known/openid-configuration
+        .routes(routes!(metadata::authorization_server)) //  GET  /.well-known/oauth-authorization-server
+        .routes(routes!(health::health)) //                  GET  /health
+}
+
+pub(super) fn router(app: Arc<App>, settings: &Settings) -> Router {
+    let (api, _) = api().split_for_parts();
+    let mut routes = api.route("/docs/errors/{code}", get(error_pages::page));
+    if settings.docs {
+        routes = routes
+            .route("/openapi.json", get(docs::openapi_json))
+            .route("/docs", get(docs::index))
+            .route("/docs/", get(docs::page))
+            .route("/docs/{*path}", get(docs::file));
+    }
+    if !settings.cors.origins.is_empty() {
+        routes = routes.layer(cors(&settings.cors.origins));
+    }
+    routes
+        .fallback(|| async { Problem::new(Code::NotFound) })
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), request::surround))
+        .with_state(app)
+}
+
+/// Exactly the configured origins, without cookies: tokens travel in headers and bodies.
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .expose_headers([HeaderName::from_static("x-request-id"), header::RETRY_AFTER])
+}
