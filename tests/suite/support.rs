@@ -1,0 +1,9 @@
+//! What tests stand on: a database each, servers on it, and actors who speak HTTP.
+
+mod actor;
+mod database;
+mod server;
+
+pub use actor::{Actor, Answer, PASSWORD, unique_email};
+pub use database::{Kind, TestDatabase};
+pub use server::{ISSUER, TestServer};

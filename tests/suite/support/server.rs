@@ -1,0 +1,137 @@
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+use keyward::app::App;
+use keyward::clock::Clock;
+use keyward::config::{self, MasterKey, Sources};
+use keyward::http::Server;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::{Actor, TestDatabase};
+
+/// What tokens of test servers name, whatever port they listen on.
+pub const ISSUER: &str = "http://127.0.0.1:7300";
+
+/// Settings of every test server; a test adds its own.
+const CHEAP: [(&str, &str); 8] = [
+    ("listen", "127.0.0.1:0"),
+    ("management_listen", "127.0.0.1:0"),
+    ("issuer", ISSUER),
+    ("argon2.memory_kib", "64"),
+    ("argon2.iterations", "1"),
+    ("argon2.queue", "1024"),
+    ("argon2.queue_timeout", "20s"),
+    ("limits.enabled", "false"),
+];
+
+/// A server in this process, on a port of its own.
+pub struct TestServer {
+    pub app: Arc<App>,
+    pub clock: Clock,
+    pub public: SocketAddr,
+    pub management: SocketAddr,
+    pub database: Arc<TestDatabase>,
+    flags: Vec<(String, String)>,
+    stop: Option<(oneshot::Sender<()>, watch::Sender<bool>)>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl TestServer {
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts a server with settings by their dotted keys.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let database = Arc::new(TestDatabase::create().await);
+        let flags = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Self::on(database, flags, Clock::shifted()).await
+    }
+
+    /// Starts another server on the same database, with the same settings and clock.
+    pub async fn replica(&self) -> Self {
+        Self::on(Arc::clone(&self.database), self.flags.clone(), self.clock.clone()).await
+    }
+
+    /// Stops a server in order and starts it again with the same data.
+    pub async fn restart(mut self) -> Self {
+        self.stop().await;
+        Self::on(Arc::clone(&self.database), self.flags.clone(), self.clock.clone()).await
+    }
+
+    pub async fn on(database: Arc<TestDatabase>, flags: Vec<(String, String)>, clock: Clock) -> Self {
+        let own = [
+            ("database_url", database.url()),
+            ("data_dir", database.folder.path().display().to_string()),
+            ("master_key", master_key()),
+        ];
+        let cheap = CHEAP.iter().map(|(key, value)| (*key, (*value).to_owned()));
+        let base = cheap.chain(own).map(|(key, value)| (key.to_owned(), value));
+        let sources = Sources {
+            flags: base.chain(flags.clone()).collect(),
+            env: BTreeMap::new(),
+            ..Sources::default()
+        };
+        let (settings, _) =
+            config::load(&sources, 2, keyward::random::bytes).expect("test settings are good");
+        let app = App::start(&settings, clock.clone()).await.expect("a test server starts");
+        let app = Arc::new(app);
+        let server = Server::bind(&app, &settings).expect("ports are free");
+        let bound = server.bound().expect("addresses");
+        let (stop_server, stopped) = oneshot::channel::<()>();
+        let (stop_relay, relay_stopped) = watch::channel(false);
+        let serving = tokio::spawn(async move {
+            server.serve(async { drop(stopped.await) }).await.expect("serves until it is stopped");
+        });
+        let relaying = tokio::spawn({
+            let app = Arc::clone(&app);
+            async move { app.relay_run(relay_stopped).await }
+        });
+        Self {
+            app,
+            clock,
+            public: bound.public,
+            management: bound.management,
+            database,
+            flags,
+            stop: Some((stop_server, stop_relay)),
+            tasks: vec![serving, relaying],
+        }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.public)
+    }
+
+    /// Someone without a token.
+    pub fn anonymous(&self) -> Actor {
+        Actor::new(format!("http://{}", self.public))
+    }
+
+    /// Someone who has signed up and logged in.
+    pub async fn user(&self) -> Actor {
+        let mut user = self.anonymous();
+        user.signup().await.expect_status(201);
+        user.login().await.expect_status(200);
+        user
+    }
+
+    pub async fn stop(&mut self) {
+        if let Some((server, relay)) = self.stop.take() {
+            let _ = server.send(());
+            let _ = relay.send(true);
+        }
+        for task in self.tasks.drain(..) {
+            task.await.expect("a server stops in order");
+        }
+        self.app.close().await;
+    }
+}
+
+/// One key for every server of a test run: replicas must share it.
+fn master_key() -> String {
+    static KEY: OnceLock<String> = OnceLock::new();
+    KEY.get_or_init(|| MasterKey::new(keyward::random::bytes()).to_base64().to_string()).clone()
+}
