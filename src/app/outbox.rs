@@ -147,7 +147,7 @@ fn back_off(attempts: i64) -> Duration {
     let doublings = u32::try_from(attempts.clamp(0, 16)).unwrap_or(16);
     let full = BACK_OFF_FIRST.saturating_mul(2_u32.saturating_pow(doublings)).min(BACK_OFF_MAX);
     let [jitter] = random::bytes::<1>();
-    full - (full / 4).mul_f64(f64::from(jitter) / 255.0)
+    full.saturating_sub((full / 4).mul_f64(f64::from(jitter) / 255.0))
 }
 
 #[cfg(test)]

@@ -105,12 +105,11 @@ async fn list(app: &App, page: UserPage) -> Result<(), Exit> {
 }
 
 async fn show(app: &App, user: &str) -> Result<(), Exit> {
-    let found = match user.parse() {
-        Ok(id) => app.user_by_id(id).await?,
-        Err(_) => {
-            let email = Email::parse(user).map_err(|error| Exit::failure(format!("{user:?} {error}")))?;
-            app.user_by_email(email).await?
-        }
+    let found = if let Ok(id) = user.parse() {
+        app.user_by_id(id).await?
+    } else {
+        let email = Email::parse(user).map_err(|error| Exit::failure(format!("{user:?} {error}")))?;
+        app.user_by_email(email).await?
     };
     let user = found.ok_or_else(|| Exit::failure("no such user"))?;
     print(&format!(

@@ -88,7 +88,7 @@ async fn body(body: Body) -> Result<axum::body::Bytes, Problem> {
     use std::error::Error as _;
     match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, BODY_MAX)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if error.source().is_some_and(|cause| cause.is::<LengthLimitError>()) => {
+        Ok(Err(error)) if error.source().is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) => {
             Err(Problem::new(Code::BodyTooLarge))
         }
         Ok(Err(_)) => Err(Problem::new(Code::BadRequest).detail("the body broke off")),

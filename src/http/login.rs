@@ -44,7 +44,13 @@ impl std::convert::From<TokenPair> for TokenPairBody {
             token_type: "Bearer",
             expires_in: pair.expires_in.as_secs(),
             refresh_token: pair.refresh_token.expose().to_owned(),
-            refresh_expires_in: pair.refresh_expires_in.as_secs(),
+            // A millisecond after the login it is still the whole life.
+            refresh_expires_in: pair
+                .refresh_expires_in
+                .as_millis()
+                .div_ceil(1_000)
+                .try_into()
+                .unwrap_or(u64::MAX),
         }
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::jwks::cached_document;
 use crate::app::App;
@@ -18,9 +18,9 @@ use crate::app::App;
 )]
 pub(super) async fn openid_configuration(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let mut document = document(&app);
-    document["subject_types_supported"] = json!(["public"]);
-    document["id_token_signing_alg_values_supported"] = json!(app.signing_algorithms());
-    cached_document(&app, &headers, "application/json", document.to_string())
+    document.insert("subject_types_supported".to_owned(), json!(["public"]));
+    document.insert("id_token_signing_alg_values_supported".to_owned(), json!(app.signing_algorithms()));
+    cached_document(&app, &headers, "application/json", Value::Object(document).to_string())
 }
 
 /// Authorization server metadata
@@ -31,16 +31,17 @@ pub(super) async fn openid_configuration(State(app): State<Arc<App>>, headers: H
     responses((status = 200, description = "Metadata", body = Object), (status = 304, description = "Unchanged"))
 )]
 pub(super) async fn authorization_server(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    cached_document(&app, &headers, "application/json", document(&app).to_string())
+    cached_document(&app, &headers, "application/json", Value::Object(document(&app)).to_string())
 }
 
-fn document(app: &App) -> serde_json::Value {
+fn document(app: &App) -> Map<String, Value> {
     let issuer = &app.rules().issuer;
-    json!({
-        "issuer": issuer,
-        "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
-        "response_types_supported": [],
-        "grant_types_supported": [],
-        "service_documentation": format!("{issuer}/docs"),
-    })
+    let members = [
+        ("issuer", json!(issuer)),
+        ("jwks_uri", json!(format!("{issuer}/.well-known/jwks.json"))),
+        ("response_types_supported", json!([])),
+        ("grant_types_supported", json!([])),
+        ("service_documentation", json!(format!("{issuer}/docs"))),
+    ];
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

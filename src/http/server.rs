@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::config::Settings;
 
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-const HEADERS_MAX: usize = 16 * 1024;
+const HEADERS_MAX: u16 = 16 * 1024;
 const HTTP2_STREAMS_MAX: u32 = 128;
 const HTTP2_PING_EVERY: Duration = Duration::from_secs(20);
 /// What requests in flight get to finish after a stop, of the 25 s that the process has.
@@ -80,11 +80,11 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 async fn run(listener: TcpListener, routes: Router, handle: Handle<SocketAddr>) -> io::Result<()> {
     let mut server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(HEADER_TIMEOUT);
     let builder = server.http_builder();
-    builder.http1().header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADERS_MAX);
+    builder.http1().header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADERS_MAX.into());
     builder
         .http2()
         .max_concurrent_streams(HTTP2_STREAMS_MAX)
-        .max_header_list_size(HEADERS_MAX as u32)
+        .max_header_list_size(HEADERS_MAX.into())
         .keep_alive_interval(HTTP2_PING_EVERY)
         .keep_alive_timeout(HEADER_TIMEOUT);
     server.serve(routes.into_make_service_with_connect_info::<SocketAddr>()).await

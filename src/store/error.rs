@@ -37,8 +37,12 @@ impl StoreError {
 impl From<Sqlx> for StoreError {
     fn from(error: Sqlx) -> Self {
         let transient = match &error {
-            Sqlx::Io(_) | Sqlx::Tls(_) | Sqlx::Protocol(_) => true,
-            Sqlx::PoolTimedOut | Sqlx::PoolClosed | Sqlx::WorkerCrashed => true,
+            Sqlx::Io(_)
+            | Sqlx::Tls(_)
+            | Sqlx::Protocol(_)
+            | Sqlx::PoolTimedOut
+            | Sqlx::PoolClosed
+            | Sqlx::WorkerCrashed => true,
             Sqlx::Database(database) => database.code().is_some_and(|code| transient_code(&code)),
             _ => false,
         };
@@ -46,17 +50,19 @@ impl From<Sqlx> for StoreError {
     }
 }
 
+/// SQLite's primary result codes that pass by themselves (<https://sqlite.org/rescode.html>).
+const BUSY: u32 = 5;
+const LOCKED: u32 = 6;
+const IOERR: u32 = 10;
+const FULL: u32 = 13;
+const CANTOPEN: u32 = 14;
+
 /// SQLSTATE classes on PostgreSQL (five characters), primary result codes on SQLite (a number).
 fn transient_code(code: &str) -> bool {
     if code.len() == 5 && !code.starts_with('-') {
         return matches!(code.get(..2), Some("08" | "40" | "53" | "57" | "58"))
             || matches!(code, "55P03" | "25006" | "25P03");
     }
-    const BUSY: u32 = 5;
-    const LOCKED: u32 = 6;
-    const IOERR: u32 = 10;
-    const FULL: u32 = 13;
-    const CANTOPEN: u32 = 14;
     code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, BUSY | LOCKED | IOERR | FULL | CANTOPEN))
 }
 

@@ -14,23 +14,27 @@ const LOCK_POLL: Duration = Duration::from_millis(200);
 
 struct Step {
     name: &'static str,
-    /// SQLite, PostgreSQL.
-    up: [&'static str; 2],
-    down: [&'static str; 2],
+    up: Script,
+    down: Script,
+}
+
+struct Script {
+    sqlite: &'static str,
+    postgres: &'static str,
 }
 
 macro_rules! step {
     ($name:literal) => {
         Step {
             name: $name,
-            up: [
-                include_str!(concat!("../../migrations/sqlite/", $name, ".up.sql")),
-                include_str!(concat!("../../migrations/postgres/", $name, ".up.sql")),
-            ],
-            down: [
-                include_str!(concat!("../../migrations/sqlite/", $name, ".down.sql")),
-                include_str!(concat!("../../migrations/postgres/", $name, ".down.sql")),
-            ],
+            up: Script {
+                sqlite: include_str!(concat!("../../migrations/sqlite/", $name, ".up.sql")),
+                postgres: include_str!(concat!("../../migrations/postgres/", $name, ".up.sql")),
+            },
+            down: Script {
+                sqlite: include_str!(concat!("../../migrations/sqlite/", $name, ".down.sql")),
+                postgres: include_str!(concat!("../../migrations/postgres/", $name, ".down.sql")),
+            },
         }
     };
 }
@@ -81,7 +85,7 @@ impl Store {
         let done = applied.iter().map(|step| step.version).max().unwrap_or(0);
         let mut names = Vec::new();
         for (version, step) in (1_i64..).zip(&STEPS).filter(|(version, _)| *version > done) {
-            tx.script(step.up[usize::from(tx.postgres())]).await?;
+            tx.script_either(step.up.sqlite, step.up.postgres).await?;
             tx.query("INSERT INTO schema_migrations (version, name, min_binary, applied_at) VALUES ($1, $2, $3, $4)")
                 .bind(version)
                 .bind(step.name.to_owned())
@@ -104,7 +108,7 @@ impl Store {
         for row in applied.iter().rev().filter(|row| row.version > target) {
             let known = usize::try_from(row.version - 1).ok().and_then(|at| STEPS.get(at));
             let Some(step) = known else { return Err(too_old(row.version)) };
-            tx.script(step.down[usize::from(tx.postgres())]).await?;
+            tx.script_either(step.down.sqlite, step.down.postgres).await?;
             tx.query("DELETE FROM schema_migrations WHERE version = $1").bind(row.version).execute().await?;
             names.push(step.name);
         }
@@ -147,7 +151,8 @@ impl Record for Locked {
 
 impl Tx {
     async fn migration_try_lock(&mut self) -> Result<bool, StoreError> {
-        self.script("SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '10min'").await?;
+        const PATIENCE: &str = "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '10min'";
+        self.script_either("", PATIENCE).await?;
         let locked: Locked =
             self.query("SELECT pg_try_advisory_xact_lock($1) AS locked").bind(LOCK).fetch_one().await?;
         Ok(locked.0)

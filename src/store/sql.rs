@@ -69,10 +69,14 @@ impl Tx {
     }
 
     /// Runs several statements without arguments, as in a migration.
-    pub(super) async fn script(&mut self, sql: &'static str) -> Result<(), StoreError> {
+    pub(super) async fn script_either(
+        &mut self,
+        sqlite: &'static str,
+        postgres: &'static str,
+    ) -> Result<(), StoreError> {
         match self.connection()? {
-            Connection::Sqlite(c) => sqlx::raw_sql(sql).execute(&mut **c).await.map(drop)?,
-            Connection::Postgres(c) => sqlx::raw_sql(sql).execute(&mut **c).await.map(drop)?,
+            Connection::Sqlite(c) => sqlx::raw_sql(sqlite).execute(&mut **c).await.map(drop)?,
+            Connection::Postgres(c) => sqlx::raw_sql(postgres).execute(&mut **c).await.map(drop)?,
         }
         Ok(())
     }
