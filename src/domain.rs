@@ -11,6 +11,7 @@ mod ids;
 mod key_id;
 mod password;
 mod roles;
+mod signing_key;
 mod timestamp;
 mod user;
 
@@ -23,5 +24,6 @@ pub use ids::{AuditId, EventId, SessionId, UserId};
 pub use key_id::KeyId;
 pub use password::{NewPassword, Password, PasswordFlaw, PasswordPolicy};
 pub use roles::{Role, RoleError, Roles};
+pub use signing_key::{KeyStage, KeyState, KeyStep, Kid, RotationRules, due_at, next_step, promotable_at};
 pub use timestamp::Timestamp;
 pub use user::{Epoch, User, UserStatus};

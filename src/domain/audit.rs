@@ -14,6 +14,8 @@ pub enum SecurityEvent {
     RefreshTokenReused,
     RefreshTokenAhead,
     SigningKeyCreated,
+    SigningKeyPromoted,
+    SigningKeyRevoked,
 }
 
 impl SecurityEvent {
@@ -28,6 +30,8 @@ impl SecurityEvent {
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::RefreshTokenAhead => "refresh_token_ahead",
             Self::SigningKeyCreated => "signing_key_created",
+            Self::SigningKeyPromoted => "signing_key_promoted",
+            Self::SigningKeyRevoked => "signing_key_revoked",
         }
     }
 }

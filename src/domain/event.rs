@@ -1,13 +1,30 @@
 use serde_json::{Value, json};
 
-use super::{Email, EndReason, EventId, Roles, SessionId, Timestamp, UserId};
+use super::{Email, EndReason, EventId, Kid, Roles, SessionId, Timestamp, UserId};
 
 /// A fact that other services hear of. Never holds a secret.
 #[derive(Debug, Clone)]
 pub enum Event {
-    UserCreated { user_id: UserId, email: Email, email_verified: bool, roles: Roles },
-    SessionRevoked { user_id: UserId, sessions: Vec<SessionId>, reason: EndReason },
-    RefreshTokenReused { user_id: UserId, session_id: SessionId },
+    UserCreated {
+        user_id: UserId,
+        email: Email,
+        email_verified: bool,
+        roles: Roles,
+    },
+    SessionRevoked {
+        user_id: UserId,
+        sessions: Vec<SessionId>,
+        reason: EndReason,
+    },
+    RefreshTokenReused {
+        user_id: UserId,
+        session_id: SessionId,
+    },
+    /// `kid` signs from now on.
+    SigningKeyRotated {
+        kid: Kid,
+        previous: Option<Kid>,
+    },
 }
 
 /// The type of an event, as it stands in the envelope and in routing keys.
@@ -16,6 +33,7 @@ pub enum EventKind {
     UserCreated,
     SessionRevoked,
     RefreshTokenReused,
+    SigningKeyRotated,
 }
 
 impl EventKind {
@@ -25,6 +43,7 @@ impl EventKind {
             Self::UserCreated => "auth.user_created",
             Self::SessionRevoked => "auth.session_revoked",
             Self::RefreshTokenReused => "auth.refresh_token_reused",
+            Self::SigningKeyRotated => "auth.signing_key_rotated",
         }
     }
 }
@@ -36,16 +55,19 @@ impl Event {
             Self::UserCreated { .. } => EventKind::UserCreated,
             Self::SessionRevoked { .. } => EventKind::SessionRevoked,
             Self::RefreshTokenReused { .. } => EventKind::RefreshTokenReused,
+            Self::SigningKeyRotated { .. } => EventKind::SigningKeyRotated,
         }
     }
 
-    /// Returns the user whom the event is about: order is kept per subject.
+    /// Returns the user whom the event is about: order is kept per user. `None` for what is about
+    /// the installation.
     #[must_use]
-    pub const fn subject(&self) -> UserId {
+    pub const fn subject(&self) -> Option<UserId> {
         match self {
             Self::UserCreated { user_id, .. }
             | Self::SessionRevoked { user_id, .. }
-            | Self::RefreshTokenReused { user_id, .. } => *user_id,
+            | Self::RefreshTokenReused { user_id, .. } => Some(*user_id),
+            Self::SigningKeyRotated { .. } => None,
         }
     }
 
@@ -68,6 +90,10 @@ impl Event {
                 "user_id": user_id,
                 "session_id": session_id,
             }),
+            Self::SigningKeyRotated { kid, previous } => json!({
+                "kid": kid.as_str(),
+                "previous_kid": previous.as_ref().map(Kid::as_str),
+            }),
         }
     }
 }
@@ -76,7 +102,7 @@ impl Event {
 #[derive(Debug, Clone)]
 pub struct PendingEvent {
     pub id: EventId,
-    pub subject: UserId,
+    pub subject: Option<UserId>,
     /// Counts the events of a subject, in the order in which they were committed.
     pub sequence: i64,
     pub kind: String,
