@@ -18,7 +18,7 @@ mod user;
 pub use audit::{AuditRecord, SecurityEvent};
 pub use caller::Caller;
 pub use email::{Email, EmailError};
-pub use event::{Event, EventKind, PendingEvent};
+pub use event::{Event, PendingEvent};
 pub use family::{EndReason, Family, FamilyLimits, Generation, Handle, PresentedToken, Verdict, judge};
 pub use ids::{AuditId, EventId, SessionId, UserId};
 pub use key_id::KeyId;

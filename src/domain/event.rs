@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Email, EndReason, EventId, Kid, Roles, SessionId, Timestamp, UserId};
+use super::{Email, EndReason, EventId, Kid, Roles, SessionId, Timestamp, UserId, UserStatus};
 
 /// A fact that other services hear of. Never holds a secret.
 #[derive(Debug, Clone)]
@@ -10,6 +10,24 @@ pub enum Event {
         email: Email,
         email_verified: bool,
         roles: Roles,
+    },
+    /// Something about the user changed that has no event of its own, such as being enabled again.
+    UserUpdated {
+        user_id: UserId,
+        status: UserStatus,
+    },
+    UserRolesChanged {
+        user_id: UserId,
+        roles: Roles,
+    },
+    UserDisabled {
+        user_id: UserId,
+    },
+    UserDeleted {
+        user_id: UserId,
+    },
+    PasswordChanged {
+        user_id: UserId,
     },
     SessionRevoked {
         user_id: UserId,
@@ -27,35 +45,20 @@ pub enum Event {
     },
 }
 
-/// The type of an event, as it stands in the envelope and in routing keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventKind {
-    UserCreated,
-    SessionRevoked,
-    RefreshTokenReused,
-    SigningKeyRotated,
-}
-
-impl EventKind {
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::UserCreated => "auth.user_created",
-            Self::SessionRevoked => "auth.session_revoked",
-            Self::RefreshTokenReused => "auth.refresh_token_reused",
-            Self::SigningKeyRotated => "auth.signing_key_rotated",
-        }
-    }
-}
-
 impl Event {
+    /// Returns the type, as it stands in the envelope and in routing keys.
     #[must_use]
-    pub const fn kind(&self) -> EventKind {
+    pub const fn kind(&self) -> &'static str {
         match self {
-            Self::UserCreated { .. } => EventKind::UserCreated,
-            Self::SessionRevoked { .. } => EventKind::SessionRevoked,
-            Self::RefreshTokenReused { .. } => EventKind::RefreshTokenReused,
-            Self::SigningKeyRotated { .. } => EventKind::SigningKeyRotated,
+            Self::UserCreated { .. } => "auth.user_created",
+            Self::UserUpdated { .. } => "auth.user_updated",
+            Self::UserRolesChanged { .. } => "auth.user_roles_changed",
+            Self::UserDisabled { .. } => "auth.user_disabled",
+            Self::UserDeleted { .. } => "auth.user_deleted",
+            Self::PasswordChanged { .. } => "auth.password_changed",
+            Self::SessionRevoked { .. } => "auth.session_revoked",
+            Self::RefreshTokenReused { .. } => "auth.refresh_token_reused",
+            Self::SigningKeyRotated { .. } => "auth.signing_key_rotated",
         }
     }
 
@@ -65,6 +68,11 @@ impl Event {
     pub const fn subject(&self) -> Option<UserId> {
         match self {
             Self::UserCreated { user_id, .. }
+            | Self::UserUpdated { user_id, .. }
+            | Self::UserRolesChanged { user_id, .. }
+            | Self::UserDisabled { user_id }
+            | Self::UserDeleted { user_id }
+            | Self::PasswordChanged { user_id }
             | Self::SessionRevoked { user_id, .. }
             | Self::RefreshTokenReused { user_id, .. } => Some(*user_id),
             Self::SigningKeyRotated { .. } => None,
@@ -81,6 +89,15 @@ impl Event {
                 "email_verified": email_verified,
                 "roles": roles.names(),
             }),
+            Self::UserUpdated { user_id, status } => {
+                json!({ "user_id": user_id, "status": status.as_str() })
+            }
+            Self::UserRolesChanged { user_id, roles } => {
+                json!({ "user_id": user_id, "roles": roles.names() })
+            }
+            Self::UserDisabled { user_id }
+            | Self::UserDeleted { user_id }
+            | Self::PasswordChanged { user_id } => json!({ "user_id": user_id }),
             Self::SessionRevoked { user_id, sessions, reason } => json!({
                 "user_id": user_id,
                 "session_ids": sessions,

@@ -85,7 +85,7 @@ impl Tx {
         .bind(id)
         .bind(subject)
         .bind(seq)
-        .bind(event.kind().as_str().to_owned())
+        .bind(event.kind().to_owned())
         .bind(now)
         .bind(event.data().to_string())
         .execute()
