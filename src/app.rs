@@ -1,6 +1,7 @@
 //! Keyward without HTTP: each public method of [`App`] is one use case. It reads, lets the domain
 //! decide, and writes state, audit record and event in one transaction.
 
+mod admin;
 mod batches;
 mod error;
 mod keys;
@@ -14,6 +15,7 @@ mod refresh;
 mod signup;
 mod start;
 mod tokens;
+mod user_changes;
 mod users;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -22,6 +24,7 @@ use std::time::Duration;
 use keyward_verify::Verifier;
 use tokio::sync::Notify;
 
+pub use admin::Admin;
 use batches::Batches;
 pub use error::{Error, StartError};
 pub use keys::RotateWhen;
@@ -33,9 +36,10 @@ pub use outbox::Relay;
 pub use signup::Signup;
 pub use start::open_store;
 pub use tokens::TokenPair;
+pub use users::UsersPage;
 
 use crate::clock::Clock;
-use crate::crypto::{HashPool, Keyring, RefreshTokens, SigningKeys};
+use crate::crypto::{Cursors, HashPool, Keyring, RefreshTokens, SigningKeys};
 use crate::domain::{EventId, FamilyLimits, PasswordPolicy, Timestamp};
 use crate::events::Publisher;
 use crate::random;
@@ -50,6 +54,7 @@ pub struct App {
     refresh_tokens: RefreshTokens,
     batches: Batches,
     identifiers: aws_lc_rs::hmac::Key,
+    cursors: Cursors,
     signing_keys: RwLock<Loaded>,
     keyring: Keyring,
     key_rules: KeyRules,

@@ -26,4 +26,4 @@ pub use password::{NewPassword, Password, PasswordFlaw, PasswordPolicy};
 pub use roles::{Role, RoleError, Roles};
 pub use signing_key::{KeyStage, KeyState, KeyStep, Kid, RotationRules, due_at, next_step, promotable_at};
 pub use timestamp::Timestamp;
-pub use user::{Epoch, User, UserStatus};
+pub use user::{Epoch, User, UserFilter, UserStatus};

@@ -24,7 +24,7 @@ use std::time::Duration;
 use sqlx::{PgPool, SqlitePool};
 
 pub use batcher::{Batcher, Group};
-pub use budget::with_budget;
+pub use budget::{unhurried, with_budget};
 pub use error::StoreError;
 pub use installation::MasterKeyRow;
 pub use leases::Lease;
