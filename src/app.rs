@@ -3,7 +3,9 @@
 
 mod admin;
 mod batches;
+mod clients;
 mod error;
+mod introspection;
 mod keys;
 mod login;
 mod logout;
@@ -11,7 +13,9 @@ mod maintenance;
 mod master_key;
 mod me;
 mod outbox;
+mod password;
 mod refresh;
+mod sessions;
 mod signup;
 mod start;
 mod tokens;
@@ -26,7 +30,9 @@ use tokio::sync::Notify;
 
 pub use admin::Admin;
 use batches::Batches;
+pub use clients::ServiceClient;
 pub use error::{Error, StartError};
+pub use introspection::{ActiveToken, TokenKind};
 pub use keys::RotateWhen;
 use keys::{KeyRules, Loaded};
 pub use login::Credentials;

@@ -1,12 +1,18 @@
 //! HTTP: parse, call one method of [`App`](crate::app::App), render. Request and answer types live
 //! here and nowhere else; `problem.rs` alone knows which error is which status.
 
+mod admin_keys;
+mod admin_password;
+mod admin_roles;
+mod admin_sessions;
+mod admin_users;
 mod bearer;
 mod caller;
 mod docs;
 mod error_pages;
 mod health;
 mod input;
+mod introspect;
 mod jwks;
 mod login;
 mod logout;
@@ -14,11 +20,14 @@ mod management;
 mod me;
 mod metadata;
 mod openapi;
+mod password;
 mod problem;
 mod refresh;
 mod request;
+mod revoke;
 mod router;
 mod server;
+mod sessions;
 mod signup;
 mod strict_json;
 

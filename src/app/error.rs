@@ -27,6 +27,10 @@ pub enum Error {
     LastAdmin,
     #[error(transparent)]
     InvalidCursor(#[from] InvalidCursor),
+    #[error("the client's name or secret is wrong")]
+    InvalidClient,
+    #[error("a client of this name exists, or did")]
+    ClientExists,
     #[error("there is no such thing")]
     NotFound,
     /// The pending key has not been public for long enough to sign.
