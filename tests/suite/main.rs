@@ -10,4 +10,6 @@
 
 mod support;
 
+mod refresh;
+mod refresh_model;
 mod walk;
