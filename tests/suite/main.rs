@@ -10,6 +10,9 @@
 
 mod support;
 
+mod logout;
+mod races;
 mod refresh;
 mod refresh_model;
+mod sessions;
 mod walk;
