@@ -39,8 +39,11 @@ async fn tokens_of_another_installation_are_refused() {
 async fn a_replica_with_other_names_refuses_the_same_key() {
     let server = TestServer::start().await;
     let person = server.user().await;
-    let others =
-        [("audience", "https://api.example.com"), ("issuer", "https://login.example.com"), ("token.typ", "JWT")];
+    let others = [
+        ("audience", "https://api.example.com"),
+        ("issuer", "https://login.example.com"),
+        ("token.typ", "JWT"),
+    ];
     for other in others {
         let replica = server.replica_with(&[other]).await;
         let user = person.on_another_device().await;
@@ -68,7 +71,9 @@ async fn a_token_counts_only_in_one_authorization_header() {
         get(&format!("/auth/me?token={token}")),
         get(&format!("/auth/me?authorization=Bearer%20{token}")),
         get("/auth/me").header("cookie", format!("access_token={token}")),
-        get("/auth/me").header("x-access-token", token).header("proxy-authorization", format!("Bearer {token}")),
+        get("/auth/me")
+            .header("x-access-token", token)
+            .header("proxy-authorization", format!("Bearer {token}")),
         get("/auth/me").header("content-type", form).body(format!("access_token={token}")),
         get("/auth/me").json(&json!({ "access_token": token })),
     ] {

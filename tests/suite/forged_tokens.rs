@@ -128,7 +128,8 @@ async fn a_token_does_not_choose_its_key() {
         expect_refused(&user, &forge.with_header(name, value)).await;
     }
     // RFC 7797: unencoded payload.
-    let header = format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"{}","b64":false,"crit":["b64"]}}"#, forge.kid);
+    let header =
+        format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"{}","b64":false,"crit":["b64"]}}"#, forge.kid);
     let token = forge.sign_texts(&header, "{}");
     expect_refused(&user, &token.replace(&encode("{}"), "{}")).await;
     assert!(trap.accept().is_err(), "nobody was called");
@@ -174,7 +175,9 @@ async fn a_hostile_kid_finds_no_key() {
 #[tokio::test]
 async fn only_an_access_token_in_compact_form_is_one() {
     let (_server, user, forge) = stage().await;
-    for typ in ["JWT", "jwt", "rt+jwt", "id+jwt", "dpop+jwt", "logout+jwt", "at+jwt ", "at", "", "application/jwt"] {
+    for typ in
+        ["JWT", "jwt", "rt+jwt", "id+jwt", "dpop+jwt", "logout+jwt", "at+jwt ", "at", "", "application/jwt"]
+    {
         expect_refused(&user, &forge.with_header("typ", json!(typ))).await;
     }
     for typ in [json!(null), json!(1), json!(["at+jwt"])] {
@@ -185,7 +188,11 @@ async fn only_an_access_token_in_compact_form_is_one() {
     let good = forge.good();
     let [header, payload, signature] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
     let jwe = json!({ "alg": "dir", "enc": "A256GCM", "kid": forge.kid, "typ": "at+jwt" });
-    expect_refused(&user, &format!("{}..AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA", encode(jwe.to_string()))).await;
+    expect_refused(
+        &user,
+        &format!("{}..AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA", encode(jwe.to_string())),
+    )
+    .await;
     expect_refused(&user, &format!("{header}..{payload}.{signature}.")).await;
     let protected = json!({ "payload": payload, "protected": header, "signature": signature });
     let general =
@@ -195,7 +202,9 @@ async fn only_an_access_token_in_compact_form_is_one() {
     }
     let zeros = encode([0_u8; 64]);
     let order = "____ _wAAAAD__________7zm-q2nF56E87nKwvxjJVE".replace(' ', "");
-    for signature in [zeros.as_str(), "", "AA", &format!("{order}{order}"), &zeros[..43], &format!("{zeros}AAAA")] {
+    for signature in
+        [zeros.as_str(), "", "AA", &format!("{order}{order}"), &zeros[..43], &format!("{zeros}AAAA")]
+    {
         expect_refused(&user, &format!("{header}.{payload}.{signature}")).await;
     }
 }
@@ -205,12 +214,56 @@ async fn claims_are_of_their_type_there_once_and_not_absurd() {
     let (_server, user, forge) = stage().await;
     let (iat, exp) = (forge.claims["iat"].as_i64().unwrap(), forge.claims["exp"].as_i64().unwrap());
     let bad = [
-        ("exp", vec![json!(exp.to_string()), json!(null), json!([exp]), json!(-1), json!(0), json!(iat), json!(1e300),
-            json!(i64::MAX), json!(u64::MAX), json!(iat + 24 * 3600 + 1), json!(true)]),
-        ("iat", vec![json!(iat.to_string()), json!(null), json!(exp), json!(-1), json!(i64::MIN), json!(iat + 3_600)]),
+        (
+            "exp",
+            vec![
+                json!(exp.to_string()),
+                json!(null),
+                json!([exp]),
+                json!(-1),
+                json!(0),
+                json!(iat),
+                json!(1e300),
+                json!(i64::MAX),
+                json!(u64::MAX),
+                json!(iat + 24 * 3600 + 1),
+                json!(true),
+            ],
+        ),
+        (
+            "iat",
+            vec![
+                json!(iat.to_string()),
+                json!(null),
+                json!(exp),
+                json!(-1),
+                json!(i64::MIN),
+                json!(iat + 3_600),
+            ],
+        ),
         ("nbf", vec![json!(null), json!("0"), json!(iat + 3_600), json!(i64::MAX)]),
-        ("iss", vec![json!(null), json!(""), json!([ISSUER]), json!(format!("{ISSUER}/")), json!("http://127.0.0.1:7301")]),
-        ("aud", vec![json!(null), json!(""), json!([]), json!({}), json!([null]), json!(["other"]), json!(format!("{ISSUER}/"))]),
+        (
+            "iss",
+            vec![
+                json!(null),
+                json!(""),
+                json!([ISSUER]),
+                json!(format!("{ISSUER}/")),
+                json!("http://127.0.0.1:7301"),
+            ],
+        ),
+        (
+            "aud",
+            vec![
+                json!(null),
+                json!(""),
+                json!([]),
+                json!({}),
+                json!([null]),
+                json!(["other"]),
+                json!(format!("{ISSUER}/")),
+            ],
+        ),
         ("sub", vec![json!(null), json!(""), json!(1)]),
         ("sid", vec![json!(null), json!(""), json!("x"), json!(1), json!("' OR 1=1 --"), json!("../x")]),
         ("jti", vec![json!(null), json!(1)]),
@@ -228,7 +281,9 @@ async fn claims_are_of_their_type_there_once_and_not_absurd() {
     }
     let text = forge.claims.to_string();
     let twice = text.replacen('{', &format!(r#"{{"exp":{},"#, exp + 60), 1);
-    for payload in [twice.as_str(), "", "null", "[]", "{}", "\"\"", &text[..text.len() - 1], &format!("{text} x")] {
+    for payload in
+        [twice.as_str(), "", "null", "[]", "{}", "\"\"", &text[..text.len() - 1], &format!("{text} x")]
+    {
         expect_refused(&user, &forge.sign_texts(&forge.header().to_string(), payload)).await;
     }
     // A session that nobody has: well-formed, and simply over.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Actor, TestServer};
+use crate::support::{Actor, Answer, TestServer};
 
 const REVOKED_EVENTS: &str = "SELECT count(*) FROM outbox WHERE type = 'auth.session_revoked'";
 const REVOKED_RECORDS: &str =
@@ -81,7 +81,8 @@ async fn logging_out_everywhere_ends_every_session_of_this_user_and_no_other() {
     expect_over(&other).await;
     expect_alive(&stranger).await;
 
-    let reasons = server.database.texts("SELECT DISTINCT end_reason FROM refresh_tokens WHERE ended_at IS NOT NULL");
+    let reasons =
+        server.database.texts("SELECT DISTINCT end_reason FROM refresh_tokens WHERE ended_at IS NOT NULL");
     assert_eq!(reasons.await, ["logout_all"]);
     assert_eq!(server.database.number(REVOKED_EVENTS).await, 2);
     server.database.check_invariants().await;
@@ -116,7 +117,8 @@ async fn an_old_refresh_token_does_not_end_everything() {
 #[tokio::test]
 async fn forged_credentials_log_nobody_out() {
     let server = TestServer::start().await;
-    let elsewhere = TestServer::start_with(&[("master_key", FOREIGN_MASTER_KEY)]).await;
+    let foreign_key = keyward::config::MasterKey::new(keyward::random::bytes()).to_base64();
+    let elsewhere = TestServer::start_with(&[("master_key", foreign_key.as_str())]).await;
     let (user, foreigner) = (server.user().await, elsewhere.user().await);
     for query in ["", "?all=true", "?all=false"] {
         let garbled = user.refresh_token.replace("kwr_A", "kwr_B");
@@ -124,13 +126,14 @@ async fn forged_credentials_log_nobody_out() {
             user.logout_by(token, query).await.expect_problem(401, "invalid_refresh_token");
         }
         for token in [&foreigner.access_token, &user.refresh_token, "x"] {
-            let request = user.request(reqwest::Method::POST, &format!("/auth/logout{query}")).bearer_auth(token);
-            crate::support::Answer::of(request).await.expect_problem(401, "invalid_token");
+            let request =
+                user.request(reqwest::Method::POST, &format!("/auth/logout{query}")).bearer_auth(token);
+            Answer::of(request).await.expect_problem(401, "invalid_token");
         }
         // A good bearer does not make up for a bad token in the body.
         let request = user.request(reqwest::Method::POST, &format!("/auth/logout{query}"));
         let request = request.bearer_auth(&user.access_token).json(&json!({ "refresh_token": garbled }));
-        crate::support::Answer::of(request).await.expect_problem(401, "invalid_refresh_token");
+        Answer::of(request).await.expect_problem(401, "invalid_refresh_token");
     }
     user.post_raw("/auth/logout", "").await.expect_problem(401, "missing_token");
     user.post("/auth/logout", &json!({})).await.expect_problem(422, "invalid_request");
@@ -142,8 +145,6 @@ async fn forged_credentials_log_nobody_out() {
     assert_eq!(server.database.number(LIVE).await, 1);
     assert_eq!(server.database.number(REVOKED_EVENTS).await, 0);
 }
-
-const FOREIGN_MASTER_KEY: &str = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=";
 
 #[tokio::test]
 async fn every_replica_refuses_at_once_and_nothing_comes_back_after_a_restart() {

@@ -119,10 +119,18 @@ async fn due(store: &Store, at: &TestServer) -> Vec<Delivery> {
     due.await.unwrap()
 }
 
-async fn settle(store: &Store, delivery: &Delivery, outcome: DeliveryOutcome, lease: &Lease, at: &TestServer) -> bool {
+async fn settle(
+    store: &Store,
+    delivery: &Delivery,
+    outcome: DeliveryOutcome,
+    lease: &Lease,
+    at: &TestServer,
+) -> bool {
     let (id, lease, now) = (delivery.event.id, lease.clone(), at.clock.now());
     let settled = store.write("outbox_settle", move |tx| {
-        Box::pin(async move { Ok::<_, StoreError>(tx.outbox_settle((id, "log"), outcome, &lease, now).await?) })
+        Box::pin(
+            async move { Ok::<_, StoreError>(tx.outbox_settle((id, "log"), outcome, &lease, now).await?) },
+        )
     });
     settled.await.unwrap()
 }
@@ -152,14 +160,16 @@ async fn a_delivery_that_failed_waits_and_holds_back_only_its_own_user() {
     let lease = take(store, "a", &server).await.unwrap();
     let batch = due(store, &server).await;
     let retry_at = server.clock.now() + Duration::from_secs(60);
-    let failed = DeliveryOutcome::Failed { next_attempt_at: retry_at, error: "the broker is away".to_owned() };
+    let failed =
+        DeliveryOutcome::Failed { next_attempt_at: retry_at, error: "the broker is away".to_owned() };
     assert!(settle(store, &batch[0], failed, &lease, &server).await);
     assert!(settle(store, &batch[1], DeliveryOutcome::Published, &lease, &server).await);
 
     let next = due(store, &server).await;
     assert_eq!(next.len(), 1);
     assert_eq!((next[0].event.subject, next[0].event.sequence), (batch[1].event.subject, 2));
-    let errors = server.database.texts("SELECT last_error FROM outbox_deliveries WHERE last_error IS NOT NULL");
+    let errors =
+        server.database.texts("SELECT last_error FROM outbox_deliveries WHERE last_error IS NOT NULL");
     assert_eq!(errors.await, ["the broker is away"]);
 
     server.clock.advance(Duration::from_secs(61));

@@ -53,7 +53,8 @@ async fn every_changed_access_token_is_refused() {
         let user = user.clone();
         requests.spawn(async move {
             for text in part {
-                let request = user.request(Method::GET, "/auth/me").header("authorization", format!("Bearer {text}"));
+                let request =
+                    user.request(Method::GET, "/auth/me").header("authorization", format!("Bearer {text}"));
                 expect_refused(Answer::of(request).await, "invalid_token", &text);
             }
         });
@@ -79,8 +80,12 @@ async fn every_changed_refresh_token_is_refused_without_a_look_at_the_database()
         });
     }
     requests.join_all().await;
-    for wrong in [json!(null), json!(1), json!([user.refresh_token]), json!({ "refresh_token": user.refresh_token })] {
-        user.post("/auth/refresh", &json!({ "refresh_token": wrong })).await.expect_problem(422, "invalid_request");
+    for wrong in
+        [json!(null), json!(1), json!([user.refresh_token]), json!({ "refresh_token": user.refresh_token })]
+    {
+        user.post("/auth/refresh", &json!({ "refresh_token": wrong }))
+            .await
+            .expect_problem(422, "invalid_request");
     }
     assert_eq!(server.database.number("SELECT generation FROM refresh_tokens").await, 0);
     user.refresh().await.expect_status(200);

@@ -63,7 +63,13 @@ async fn sessions_that_ended_do_not_count() {
     // The first has expired; nobody need be told so a month later.
     let _second = first.on_another_device().await;
     let _third = first.on_another_device().await;
-    assert_eq!(server.database.number("SELECT count(*) FROM refresh_tokens WHERE end_reason = 'session_limit'").await, 0);
+    assert_eq!(
+        server
+            .database
+            .number("SELECT count(*) FROM refresh_tokens WHERE end_reason = 'session_limit'")
+            .await,
+        0
+    );
 }
 
 #[tokio::test]
