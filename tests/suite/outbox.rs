@@ -105,16 +105,16 @@ async fn unrelayed() -> TestServer {
 
 async fn take(store: &Store, holder: &'static str, at: &TestServer) -> Option<Lease> {
     let now = at.clock.now();
-    let taken = store.write("lease_take", move |tx| {
-        Box::pin(async move { Ok::<_, StoreError>(tx.lease_take(LEASE, holder, TTL, now).await?) })
+    let taken = store.write::<_, StoreError, _>("lease_take", move |tx| {
+        Box::pin(async move { tx.lease_take(LEASE, holder, TTL, now).await })
     });
     taken.await.unwrap()
 }
 
 async fn due(store: &Store, at: &TestServer) -> Vec<Delivery> {
     let now = at.clock.now();
-    let due = store.read("outbox_due", move |tx| {
-        Box::pin(async move { Ok::<_, StoreError>(tx.outbox_due("log", 100, now).await?) })
+    let due = store.read::<_, StoreError, _>("outbox_due", move |tx| {
+        Box::pin(async move { tx.outbox_due("log", 100, now).await })
     });
     due.await.unwrap()
 }
@@ -127,10 +127,8 @@ async fn settle(
     at: &TestServer,
 ) -> bool {
     let (id, lease, now) = (delivery.event.id, lease.clone(), at.clock.now());
-    let settled = store.write("outbox_settle", move |tx| {
-        Box::pin(
-            async move { Ok::<_, StoreError>(tx.outbox_settle((id, "log"), outcome, &lease, now).await?) },
-        )
+    let settled = store.write::<_, StoreError, _>("outbox_settle", move |tx| {
+        Box::pin(async move { tx.outbox_settle((id, "log"), outcome, &lease, now).await })
     });
     settled.await.unwrap()
 }

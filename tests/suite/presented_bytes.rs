@@ -49,13 +49,13 @@ async fn every_changed_access_token_is_refused() {
     let server = TestServer::start().await;
     let user = server.user().await;
     let mut requests = JoinSet::new();
-    for part in in_parts(changed(&user.access_token)) {
+    for part in in_parts(&changed(&user.access_token)) {
         let user = user.clone();
         requests.spawn(async move {
             for text in part {
                 let request =
                     user.request(Method::GET, "/auth/me").header("authorization", format!("Bearer {text}"));
-                expect_refused(Answer::of(request).await, "invalid_token", &text);
+                expect_refused(&Answer::of(request).await, "invalid_token", &text);
             }
         });
     }
@@ -69,13 +69,13 @@ async fn every_changed_refresh_token_is_refused_without_a_look_at_the_database()
     let mut user = server.user().await;
     let mut requests = JoinSet::new();
     let blank = ["\n", " ", "\u{0}"].map(|blank| format!("{}{blank}", user.refresh_token));
-    let texts = changed(&user.refresh_token).into_iter().chain(blank).collect();
-    for part in in_parts(texts) {
+    let texts: Vec<String> = changed(&user.refresh_token).into_iter().chain(blank).collect();
+    for part in in_parts(&texts) {
         let user = user.clone();
         requests.spawn(async move {
             for text in part {
-                expect_refused(user.present(&text).await, "invalid_refresh_token", &text);
-                expect_refused(user.logout_by(&text, "").await, "invalid_refresh_token", &text);
+                expect_refused(&user.present(&text).await, "invalid_refresh_token", &text);
+                expect_refused(&user.logout_by(&text, "").await, "invalid_refresh_token", &text);
             }
         });
     }
@@ -92,12 +92,12 @@ async fn every_changed_refresh_token_is_refused_without_a_look_at_the_database()
 }
 
 /// Four connections share the work.
-fn in_parts(texts: Vec<String>) -> Vec<Vec<String>> {
+fn in_parts(texts: &[String]) -> Vec<Vec<String>> {
     texts.chunks(texts.len().div_ceil(4)).map(<[String]>::to_vec).collect()
 }
 
 #[track_caller]
-fn expect_refused(answer: Answer, code: &str, text: &str) {
+fn expect_refused(answer: &Answer, code: &str, text: &str) {
     assert_eq!(answer.status, 401, "{text:?}");
     assert_eq!(answer.json["code"], code, "{text:?}");
 }

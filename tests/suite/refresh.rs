@@ -133,7 +133,7 @@ async fn a_session_that_idles_ends_on_the_second() {
     user.signup().await.expect_status(201);
     let pair = user.login().await.expect_status(200);
     assert_eq!(pair.json["refresh_expires_in"], 7 * 24 * 60 * 60);
-    server.clock.advance(7 * DAY - SECOND);
+    server.clock.advance((7 * DAY).saturating_sub(SECOND));
     let pair = user.refresh().await.expect_status(200);
     assert_eq!(pair.json["refresh_expires_in"], 7 * 24 * 60 * 60, "each use starts it anew");
     server.clock.advance(7 * DAY);
@@ -152,12 +152,12 @@ async fn a_session_in_use_ends_at_its_absolute_limit_and_so_does_its_access_toke
         user.refresh().await.expect_status(200);
     }
     // Thirty days, less a hundred seconds, less the little real time that the test has taken.
-    server.clock.advance(5 * DAY - 100 * SECOND);
+    server.clock.advance((5 * DAY).saturating_sub(100 * SECOND));
     let last = user.refresh().await.expect_status(200);
     let (access, refresh) = (seconds(&last, "expires_in"), seconds(&last, "refresh_expires_in"));
     assert!((90..=100).contains(&refresh), "{refresh}");
     assert!(access <= refresh && access + 1 >= refresh, "{access} s of {refresh} s");
-    server.clock.advance(Duration::from_secs(access) - 10 * SECOND);
+    server.clock.advance(Duration::from_secs(access - 10));
     user.me().await.expect_status(200);
     server.clock.advance(11 * SECOND);
     user.me().await.expect_problem(401, "invalid_token");

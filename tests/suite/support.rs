@@ -6,7 +6,7 @@ mod forge;
 mod invariants;
 mod server;
 
-pub use actor::{Actor, Answer, PASSWORD, unique_email};
+pub use actor::{Actor, Answer};
 pub use database::{Kind, TestDatabase};
 pub use forge::{Forge, encode};
 pub use server::{ISSUER, TestServer, eventually};

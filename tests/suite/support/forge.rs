@@ -22,15 +22,13 @@ pub struct Forge {
 impl Forge {
     /// Unseals the active key with the master key, and borrows the claims of somebody's access token.
     pub async fn of(server: &TestServer, user: &Actor) -> Self {
-        let rows: Vec<SigningKeyRow> = server
+        let rows: Result<Vec<SigningKeyRow>, StoreError> = server
             .database
             .store()
             .await
-            .read("signing_keys_published", |tx| {
-                Box::pin(async move { Ok::<_, StoreError>(tx.signing_keys_published().await?) })
-            })
-            .await
-            .expect("the signing keys");
+            .read("signing_keys_published", |tx| Box::pin(async move { tx.signing_keys_published().await }))
+            .await;
+        let rows = rows.expect("the signing keys");
         let [row] = rows.as_slice() else { panic!("one signing key, not {}", rows.len()) };
         let master = BASE64_STANDARD.decode(master_key()).expect("base64").try_into().expect("32 bytes");
         let keyring = Keyring::new(MasterKey::new(&Zeroizing::new(master)), vec![]);

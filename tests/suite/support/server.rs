@@ -32,7 +32,6 @@ pub struct TestServer {
     pub app: Arc<App>,
     pub clock: Clock,
     pub public: SocketAddr,
-    pub management: SocketAddr,
     pub database: Arc<TestDatabase>,
     flags: Vec<(String, String)>,
     stop: Option<(oneshot::Sender<()>, watch::Sender<bool>)>,
@@ -101,16 +100,11 @@ impl TestServer {
             app,
             clock,
             public: bound.public,
-            management: bound.management,
             database,
             flags,
             stop: Some((stop_server, stop_relay)),
             tasks: vec![serving, relaying],
         }
-    }
-
-    pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.public)
     }
 
     /// Someone without a token.
