@@ -52,7 +52,7 @@ async fn no_algorithm_but_ours_counts() {
 async fn the_public_key_is_nobodys_secret() {
     let (_server, user, forge) = stage().await;
     let jwks = user.get("/.well-known/jwks.json").await.expect_status(200);
-    let jwk = &jwks.json["keys"][0];
+    let jwk = jwks.json["keys"].as_array().unwrap().iter().find(|jwk| jwk["kid"] == forge.kid).unwrap();
     let point = forge.public_point();
     // SubjectPublicKeyInfo of a P-256 key (RFC 5480 §2).
     let prefix = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
@@ -169,7 +169,7 @@ async fn a_hostile_kid_finds_no_key() {
     }
     expect_refused(&user, &forge.sign(&without(forge.header(), "kid"), &forge.claims)).await;
     user.me().await.expect_status(200);
-    assert_eq!(server.database.number("SELECT count(*) FROM signing_keys").await, 1);
+    assert_eq!(server.database.number("SELECT count(*) FROM signing_keys WHERE state = 'active'").await, 1);
 }
 
 #[tokio::test]

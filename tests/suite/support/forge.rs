@@ -29,19 +29,15 @@ impl Forge {
             .read("signing_keys_published", |tx| Box::pin(async move { tx.signing_keys_published().await }))
             .await;
         let rows = rows.expect("the signing keys");
-        let [row] = rows.as_slice() else { panic!("one signing key, not {}", rows.len()) };
+        let [header, payload] = header_and_payload(&user.access_token);
+        let kid = header["kid"].as_str().expect("a kid").to_owned();
+        let row = rows.iter().find(|row| row.stage.kid.as_str() == kid).expect("the key of the token");
         let master = BASE64_STANDARD.decode(master_key()).expect("base64").try_into().expect("32 bytes");
         let keyring = Keyring::new(MasterKey::new(&Zeroizing::new(master)), vec![]);
-        let context = format!("signing_keys/{}", row.kid);
+        let context = format!("signing_keys/{kid}");
         let pkcs8 =
             keyring.open(&context, row.master_key, &row.sealed_private).expect("the sealed key opens");
-        let payload = user.access_token.split('.').nth(1).expect("a payload");
-        let claims = BASE64_URL_SAFE_NO_PAD.decode(payload).expect("base64url");
-        Self {
-            kid: row.kid.clone(),
-            pair: pair(&pkcs8),
-            claims: serde_json::from_slice(&claims).expect("claims"),
-        }
+        Self { kid, pair: pair(&pkcs8), claims: payload }
     }
 
     /// The same token with another key, as another installation has one.
@@ -90,6 +86,15 @@ impl Forge {
         assert_eq!(self.claims["iss"], ISSUER);
         self.sign(&self.header(), &self.claims)
     }
+}
+
+/// The header and the payload of a compact JWS.
+fn header_and_payload(token: &str) -> [Value; 2] {
+    let mut parts = token.split('.').map(|part| {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(part).expect("base64url");
+        serde_json::from_slice(&bytes).unwrap_or_default()
+    });
+    [parts.next().expect("a header"), parts.next().expect("a payload")]
 }
 
 fn pair(pkcs8: &[u8]) -> EcdsaKeyPair {
