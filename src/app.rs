@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 pub use error::{Error, StartError};
 pub use login::Credentials;
 pub use logout::{LogoutScope, SessionCredential};
+pub use master_key::create_data_dir;
 pub use me::Principal;
 pub use outbox::Relay;
 pub use signup::Signup;

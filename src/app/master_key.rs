@@ -101,7 +101,7 @@ fn create(data_dir: &Path, path: &Path) -> Result<Zeroizing<String>, StartError>
 }
 
 /// Makes the data folder, readable by its owner alone.
-pub(super) fn create_data_dir(path: &Path) -> Result<(), StartError> {
+pub fn create_data_dir(path: &Path) -> Result<(), StartError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| unusable(path, &error))
 }
 
