@@ -9,5 +9,10 @@
 
 mod support;
 
+mod commands;
 mod crash;
+mod master_key;
+mod migrate;
 mod serve;
+mod settings;
+mod users;

@@ -12,7 +12,7 @@ mod setup;
 pub use actor::{Actor, PASSWORD, unique_email};
 pub use database::{Kind, TestDatabase};
 pub use process::Process;
-pub use setup::{Finished, ISSUER, Server, Setup, master_key};
+pub use setup::{Server, Setup, master_key};
 
 use std::time::Duration;
 

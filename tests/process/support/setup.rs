@@ -88,10 +88,6 @@ impl Setup {
         self
     }
 
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     /// Writes a file into the working directory.
     pub fn file(self, name: &str, text: &str) -> Self {
         std::fs::write(self.folder.join(name), text).expect("the folder can be written");
