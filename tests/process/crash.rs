@@ -91,7 +91,7 @@ async fn tokens_outlive_a_crash_and_revocations_do_too() {
     let mut server = setup.serve().await;
     let keys = server.anonymous().get("/.well-known/jwks.json").await.json;
     let (mut stays, leaves) = (server.user().await, server.user().await);
-    leaves.logout().await.expect_status(204);
+    leaves.logout_everywhere().await.expect_status(204);
     server.process.kill();
 
     let server = setup.serve().await;

@@ -11,8 +11,11 @@ mod support;
 
 mod commands;
 mod crash;
+mod log;
 mod master_key;
 mod migrate;
+mod secrets;
 mod serve;
 mod settings;
+mod start;
 mod users;

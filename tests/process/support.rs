@@ -1,9 +1,7 @@
 //! What these tests stand on: a database each, and the binary with an environment that is all ours.
 
-#[expect(dead_code, reason = "shared with the suite, which uses more of it")]
 #[path = "../suite/support/actor.rs"]
 mod actor;
-#[expect(dead_code, reason = "shared with the suite, which uses more of it")]
 #[path = "../suite/support/database.rs"]
 mod database;
 mod process;

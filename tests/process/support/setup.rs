@@ -151,7 +151,7 @@ pub struct Server {
 }
 
 impl Server {
-    async fn ready(mut process: Process) -> Self {
+    pub async fn ready(mut process: Process) -> Self {
         let (public, management) = until("the address of the server", async || {
             let exited = process.exited();
             assert!(exited.is_none(), "the server ended: {exited:?}\n{}", process.said());
