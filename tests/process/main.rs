@@ -14,6 +14,7 @@ mod crash;
 mod log;
 mod master_key;
 mod migrate;
+mod python;
 mod secrets;
 mod serve;
 mod settings;

@@ -10,7 +10,7 @@ mod setup;
 pub use actor::{Actor, PASSWORD, unique_email};
 pub use database::{Kind, TestDatabase};
 pub use process::Process;
-pub use setup::{Server, Setup, master_key};
+pub use setup::{Finished, Server, Setup, master_key};
 
 use std::time::Duration;
 

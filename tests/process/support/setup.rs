@@ -151,13 +151,26 @@ pub struct Server {
 }
 
 impl Server {
-    pub async fn ready(mut process: Process) -> Self {
-        let (public, management) = until("the address of the server", async || {
-            let exited = process.exited();
-            assert!(exited.is_none(), "the server ended: {exited:?}\n{}", process.said());
-            addresses(&process.stdout())
-        })
-        .await;
+    /// Waits until requests are served.
+    pub async fn ready(process: Process) -> Self {
+        Self::ready_or_ended(process).await.unwrap_or_else(|ended| panic!("the server ended: {ended:?}"))
+    }
+
+    /// Waits likewise; `None` when somebody else was quicker to take the port.
+    pub async fn ready_unless_port_taken(process: Process) -> Option<Self> {
+        match Self::ready_or_ended(process).await {
+            Ok(server) => Some(server),
+            Err(ended) if ended.stderr.contains("cannot listen on") => None,
+            Err(ended) => panic!("the server ended: {ended:?}"),
+        }
+    }
+
+    async fn ready_or_ended(mut process: Process) -> Result<Self, Finished> {
+        let addresses = until("the address of the server", async || match process.exited() {
+            Some(_) => Some(None),
+            None => addresses(&process.stdout()).map(Some),
+        });
+        let Some((public, management)) = addresses.await else { return Err(Setup::finish(process).await) };
         let server = Self { process, public, management };
         let http = server.anonymous().http;
         until("a healthy server", async || {
@@ -165,7 +178,7 @@ impl Server {
             answer.status().is_success().then_some(())
         })
         .await;
-        server
+        Ok(server)
     }
 
     pub fn url(&self, path: &str) -> String {
