@@ -6,6 +6,7 @@ mod error;
 mod keys;
 mod login;
 mod logout;
+mod maintenance;
 mod master_key;
 mod me;
 mod outbox;
@@ -23,6 +24,8 @@ use tokio::sync::Notify;
 
 use batches::Batches;
 pub use error::{Error, StartError};
+pub use keys::RotateWhen;
+use keys::{KeyRules, Loaded};
 pub use login::Credentials;
 pub use logout::{LogoutScope, SessionCredential};
 pub use master_key::create_data_dir;
@@ -33,7 +36,7 @@ pub use start::open_store;
 pub use tokens::TokenPair;
 
 use crate::clock::Clock;
-use crate::crypto::{HashPool, RefreshTokens, SigningKeys};
+use crate::crypto::{HashPool, Keyring, RefreshTokens, SigningKeys};
 use crate::domain::{EventId, FamilyLimits, PasswordPolicy, Timestamp};
 use crate::events::Publisher;
 use crate::random;
@@ -48,7 +51,9 @@ pub struct App {
     refresh_tokens: RefreshTokens,
     batches: Batches,
     identifiers: aws_lc_rs::hmac::Key,
-    signing_keys: RwLock<Arc<SigningKeys>>,
+    signing_keys: RwLock<Loaded>,
+    keyring: Keyring,
+    key_rules: KeyRules,
     verifier: Verifier,
     publisher: Publisher,
     /// Rung after a commit that wrote events, so that the relay need not wait for its next look.
@@ -93,7 +98,7 @@ impl App {
     }
 
     fn signing_keys(&self) -> Arc<SigningKeys> {
-        Arc::clone(&self.signing_keys.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.signing_keys.read().unwrap_or_else(PoisonError::into_inner).keys)
     }
 
     fn sinks(&self) -> [&'static str; 1] {

@@ -2,6 +2,7 @@
 
 mod config;
 mod healthcheck;
+mod keys;
 mod log;
 mod migrate;
 mod serve;
@@ -71,6 +72,8 @@ enum Command {
     Config(config::Arguments),
     /// Make and look at users; works beside a running server
     Users(users::Arguments),
+    /// List, rotate and revoke signing keys; works beside a running server
+    Keys(keys::Arguments),
     /// Ask a running server whether it is ready: exit code 0 or 1
     Healthcheck,
     /// Print the OpenAPI document
@@ -144,6 +147,7 @@ async fn run(arguments: Arguments) -> Result<(), Exit> {
         Some(Command::Migrate(arguments)) => migrate::run(&settings, arguments).await,
         Some(Command::Config(arguments)) => config::run(&settings, &arguments),
         Some(Command::Users(arguments)) => users::run(&settings, arguments).await,
+        Some(Command::Keys(arguments)) => keys::run(&settings, arguments).await,
         Some(Command::Healthcheck) => healthcheck::run(&settings).await,
         Some(Command::Openapi) => {
             print(&crate::http::openapi_document());

@@ -32,7 +32,7 @@ pub use migrations::{AppliedMigration, Migrations};
 pub use open::{DatabaseOptions, Location};
 pub use outbox::{Delivery, DeliveryOutcome};
 pub use refresh_tokens::{FamilyWithUser, NewFamily, Rotation};
-pub use signing_keys::{KeyState, SigningKeyRow};
+pub use signing_keys::SigningKeyRow;
 pub use sql::{Tx, Work};
 pub use users::{Credential, NewUser, UserPage};
 

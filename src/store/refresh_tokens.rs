@@ -49,8 +49,7 @@ pub struct Rotation {
 impl Rotation {
     /// A family that was last rotated at this time or earlier has idled too long.
     fn idle_since(&self) -> Timestamp {
-        let idle = i64::try_from(self.limits.idle.as_micros()).unwrap_or(i64::MAX);
-        Timestamp::from_micros(self.now.micros().saturating_sub(idle))
+        self.now - self.limits.idle
     }
 }
 
@@ -336,6 +335,19 @@ impl Tx {
             .fetch_all()
             .await?;
         Ok(ended.into_iter().map(|Id(id)| id).collect())
+    }
+
+    /// Deletes some of the sessions that were over before `then`, and returns how many.
+    pub async fn sessions_purge(&mut self, then: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.query(
+            "DELETE FROM refresh_tokens WHERE id IN (
+                SELECT id FROM refresh_tokens WHERE expires_at < $1 OR ended_at < $1 LIMIT $2
+             )",
+        )
+        .bind(then)
+        .bind(i64::from(limit))
+        .execute()
+        .await
     }
 
     /// Ends the least recently used sessions of a user beyond the newest `keep`.
