@@ -154,7 +154,7 @@ impl Secret {
 
     /// The spellings in which they might stand somewhere.
     fn forms(&self) -> Vec<(&'static str, Vec<u8>)> {
-        let hex: String = self.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = self.bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         vec![
             ("it is", self.bytes.clone()),
             ("hexadecimal", hex.to_uppercase().into_bytes()),

@@ -1,16 +1,18 @@
 //! What these tests stand on: a database each, and the binary with an environment that is all ours.
 
-#[path = "../suite/support/actor.rs"]
-mod actor;
-#[path = "../suite/support/database.rs"]
-mod database;
+#[expect(dead_code, reason = "shared with the suite, which uses more of it")]
+#[path = "../suite/support"]
+mod shared {
+    pub mod actor;
+    pub mod database;
+}
 mod process;
 mod setup;
 
-pub use actor::{Actor, PASSWORD, unique_email};
-pub use database::{Kind, TestDatabase};
 pub use process::Process;
 pub use setup::{Finished, Server, Setup, master_key};
+pub use shared::actor::{Actor, PASSWORD, unique_email};
+pub use shared::database::{Kind, TestDatabase};
 
 use std::time::Duration;
 
