@@ -2,7 +2,9 @@
 //! decide, and writes state, audit record and event in one transaction.
 
 mod batches;
+mod clients;
 mod error;
+mod introspection;
 mod keys;
 mod login;
 mod logout;
@@ -10,7 +12,9 @@ mod maintenance;
 mod master_key;
 mod me;
 mod outbox;
+mod password;
 mod refresh;
+mod sessions;
 mod signup;
 mod start;
 mod tokens;
@@ -23,7 +27,9 @@ use keyward_verify::Verifier;
 use tokio::sync::Notify;
 
 use batches::Batches;
+pub use clients::ServiceClient;
 pub use error::{Error, StartError};
+pub use introspection::{ActiveToken, TokenKind};
 pub use keys::RotateWhen;
 use keys::{KeyRules, Loaded};
 pub use login::Credentials;

@@ -20,6 +20,10 @@ pub enum Error {
     InvalidRefreshToken,
     #[error("the refresh token was used before")]
     RefreshTokenReused,
+    #[error("the client's name or secret is wrong")]
+    InvalidClient,
+    #[error("a client of this name exists, or did")]
+    ClientExists,
     #[error("there is no such thing")]
     NotFound,
     /// The pending key has not been public for long enough to sign.

@@ -1,4 +1,4 @@
-use keyward_verify::VerifyError;
+use keyward_verify::{Claims, VerifyError};
 
 use super::{App, Error};
 use crate::domain::{Family, SessionId, User, Verdict, judge};
@@ -15,6 +15,11 @@ impl App {
     /// revoked a moment ago on another replica does not pass here.
     pub async fn authenticate(&self, access_token: &str) -> Result<Principal, Error> {
         let id = self.verify(access_token).await?;
+        self.session_live(id).await
+    }
+
+    /// Asks the database whether a session is live, together with everyone who asks at this moment.
+    pub(super) async fn session_live(&self, id: SessionId) -> Result<Principal, Error> {
         let Some(found) = self.batches.session_checks.call(id).await? else {
             return Err(Error::SessionEnded);
         };
@@ -28,6 +33,11 @@ impl App {
 
     /// Checks signature and claims alone, and returns the session that the token names.
     pub(super) async fn verify(&self, access_token: &str) -> Result<SessionId, Error> {
+        let claims = self.verify_claims(access_token).await?;
+        session_id(&claims)
+    }
+
+    pub(super) async fn verify_claims(&self, access_token: &str) -> Result<Claims, Error> {
         let check =
             || self.verifier.verify(access_token, self.signing_keys().verifying(), self.now().unix_seconds());
         let mut claims = check();
@@ -36,7 +46,10 @@ impl App {
             self.keys_look_again().await?;
             claims = check();
         }
-        let claims = claims.map_err(|error| Error::InvalidToken(error.to_string()))?;
-        claims.sid.parse().map_err(|_| Error::InvalidToken("sid is not a session id".to_owned()))
+        claims.map_err(|error| Error::InvalidToken(error.to_string()))
     }
+}
+
+pub(super) fn session_id(claims: &Claims) -> Result<SessionId, Error> {
+    claims.sid.parse().map_err(|_| Error::InvalidToken("sid is not a session id".to_owned()))
 }

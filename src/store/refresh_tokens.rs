@@ -231,6 +231,17 @@ impl Tx {
         }
     }
 
+    pub async fn refresh_token_find(&mut self, handle: Handle) -> Result<Option<FamilyWithUser>, StoreError> {
+        self.query(concat!(
+            "SELECT ",
+            family_columns!(),
+            " FROM refresh_tokens AS r JOIN users_auth AS u ON u.id = r.user_id WHERE r.handle = $1"
+        ))
+        .bind(handle)
+        .fetch_optional()
+        .await
+    }
+
     /// Reads a session and holds it, and its user, until the transaction ends. The user comes
     /// first, here and everywhere: two transactions that lock in one order cannot deadlock.
     pub async fn session_lock(&mut self, id: SessionId) -> Result<Option<FamilyWithUser>, StoreError> {
