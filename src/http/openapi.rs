@@ -63,6 +63,7 @@ fn complete(operation: &mut Operation) {
     problem("500", "`internal_error`");
     problem("503", "`unavailable`");
     if let Some(RefOr::T(body)) = &mut operation.request_body {
+        problem("400", "`bad_request`");
         problem("408", "`request_timeout`");
         body.content.values_mut().for_each(left_out_not_null);
     }

@@ -73,7 +73,7 @@ async fn another_key_is_refused_for_an_existing_database_and_changes_nothing() {
     for command in [&["serve"][..], &["users", "list"]] {
         other.run(command).await.expect_refusal(78, &["was made with master key", "KEYWARD_MASTER_KEY"]);
     }
-    assert_eq!(database.number("SELECT count(*) FROM signing_keys").await, 1);
+    assert_eq!(database.number("SELECT count(*) FROM master_keys").await, 1);
     let server = setup.serve().await;
     user.at(server.url("")).me().await.expect_status(200);
 }

@@ -37,8 +37,11 @@ async fn pyjwt_verifies_an_access_token_from_the_issuers_url_alone() {
 async fn the_openapi_document_tells_the_truth() {
     let database = TestDatabase::create().await;
     let (setup, server) = serve_as_issuer(&database).await;
+    let made = setup.run(&["clients", "create", "schemathesis"]).await.expect_code(0).stdout;
+    let words: Vec<&str> = made.split_whitespace().collect();
     let setup = setup
         .env("KEYWARD_TEST_BASE", server.url(""))
+        .env("KEYWARD_TEST_CLIENT", format!("{}:{}", words[1], words[3]))
         .env("SCHEMATHESIS_HOOKS", script("schemathesis_hooks.py").display().to_string())
         .env("NO_COLOR", "1");
     let mut schemathesis = setup.command(python().with_file_name("schemathesis").to_str().unwrap());

@@ -5,7 +5,6 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use keyward::config;
 use keyward::crypto::{Keyring, MasterKey};
-use keyward::domain::KeyId;
 use zeroize::Zeroizing;
 
 use crate::support::{Actor, Server, Setup, TestDatabase, master_key, unique_email};
@@ -37,7 +36,7 @@ async fn walk_and_search(format: &str) {
     // Before the stop, which empties the write-ahead log.
     let stored = stored(&database).await;
     assert_eq!(server.stop().await, 0);
-    secrets.extend(private_key(&database).await);
+    secrets.extend(private_keys(&database).await);
 
     let logged = [server.process.stdout(), server.process.stderr()].concat().into_bytes();
     assert!(find(&stored, b"argon2id").is_some(), "the search sees what is stored");
@@ -99,28 +98,29 @@ fn tokens(access_token: &str, refresh_token: &str) -> [Secret; 4] {
     ]
 }
 
-/// Opens the sealed signing key, as only a holder of the master key can.
-async fn private_key(database: &TestDatabase) -> Vec<Secret> {
+/// Opens the sealed signing keys, as only a holder of the master key can.
+async fn private_keys(database: &TestDatabase) -> Vec<Secret> {
     let key = config::MasterKeys::parse(&master_key()).unwrap();
     let key = MasterKey::new(&Zeroizing::new(*key.current().expose()));
-    let id = KeyId(key.id().0);
+    let id = key.id();
     let keyring = Keyring::new(key, Vec::new());
-    let kid = database.texts("SELECT kid FROM signing_keys").await.remove(0);
+    let kids = database.texts("SELECT kid FROM signing_keys ORDER BY kid").await;
     let sealed = if database.embedded() {
-        database.texts("SELECT hex(sealed_private) FROM signing_keys").await
+        database.texts("SELECT hex(sealed_private) FROM signing_keys ORDER BY kid").await
     } else {
-        database.texts("SELECT encode(sealed_private, 'hex') FROM signing_keys").await
+        database.texts("SELECT encode(sealed_private, 'hex') FROM signing_keys ORDER BY kid").await
     };
-    let sealed = unhex(&sealed[0]);
-    let pkcs8 =
-        keyring.open(&format!("signing_keys/{kid}"), id, &sealed).expect("it is sealed with this key");
-    // RFC 5915: the private scalar is the first octet string of 32 bytes.
-    let at = find(&pkcs8, &[0x04, 0x20]).expect("a P-256 key") + 2;
-    vec![
-        Secret::new("the private key", &pkcs8[at..at + 32]),
-        Secret::new("the head of the PKCS#8 form", &pkcs8[..at + 8]),
-        Secret::new("a PEM label", b"PRIVATE KEY-----"),
-    ]
+    assert!(!kids.is_empty());
+    let mut secrets = vec![Secret::new("a PEM label", b"PRIVATE KEY-----")];
+    for (kid, sealed) in kids.iter().zip(sealed) {
+        let context = format!("signing_keys/{kid}");
+        let pkcs8 = keyring.open(&context, id, &unhex(&sealed)).expect("it is sealed with this key");
+        // RFC 5915: the private scalar is the first octet string of 32 bytes.
+        let at = find(&pkcs8, &[0x04, 0x20]).expect("a P-256 key") + 2;
+        secrets.push(Secret::new("a private key", &pkcs8[at..at + 32]));
+        secrets.push(Secret::new("the head of its PKCS#8 form", &pkcs8[..at + 8]));
+    }
+    secrets
 }
 
 /// Everything at rest. Bytes are as they are on SQLite, and hexadecimal on PostgreSQL.

@@ -6,6 +6,7 @@ use crate::support::{Actor, Server, Setup, TestDatabase};
 
 const TOGETHER: usize = 8;
 const ACTIVE_KEYS: &str = "SELECT count(*) FROM signing_keys WHERE state = 'active'";
+const PENDING_KEYS: &str = "SELECT count(*) FROM signing_keys WHERE state = 'pending'";
 
 #[tokio::test]
 async fn eight_at_once_end_with_one_active_key_that_all_publish() {
@@ -28,11 +29,8 @@ async fn eight_at_once_end_with_one_active_key_that_all_publish() {
         }
     }
     assert_eq!(database.number(ACTIVE_KEYS).await, 1);
-    assert_eq!(database.number("SELECT count(*) FROM signing_keys").await, 1);
-    assert_eq!(
-        database.number("SELECT count(*) FROM audit_log WHERE event = 'signing_key_created'").await,
-        1
-    );
+    assert_eq!(database.number(PENDING_KEYS).await, 1);
+    assert_eq!(database.number("SELECT count(*) FROM signing_keys").await, 2, "and no others");
 
     let mut sets = BTreeSet::new();
     for server in &servers {

@@ -1,5 +1,7 @@
 """What schemathesis needs to know of Keyward: how to log in, and which values are worth something."""
 
+import base64
+import json
 import os
 import uuid
 
@@ -7,7 +9,8 @@ import requests
 import schemathesis
 
 BASE = os.environ["KEYWARD_TEST_BASE"]
-ACCOUNT = {"email": f"user-{uuid.uuid4().hex}@example.com", "password": "a quiet lake at dawn"}
+CLIENT = base64.b64encode(os.environ["KEYWARD_TEST_CLIENT"].encode()).decode()
+PASSWORD = "seven herons on one leg"
 
 
 def post(path, body):
@@ -16,35 +19,55 @@ def post(path, body):
     return answer.json()
 
 
+def new_account():
+    account = {"email": f"user-{uuid.uuid4().hex}@example.com", "password": PASSWORD}
+    post("/auth/signup", account)
+    return account
+
+
 def login():
-    return post("/auth/login", ACCOUNT)
-
-
-post("/auth/signup", ACCOUNT)
+    """Someone new each time, since logging out and changing the password are among the operations."""
+    return post("/auth/login", new_account())
 
 
 @schemathesis.auth(refresh_interval=None)
-class Bearer:
-    """A fresh login for every case, since logging out is among the operations."""
-
+class Credentials:
     def get(self, case, context):
-        return login()["access_token"]
+        if operation_of(case) == "introspect":
+            return f"Basic {CLIENT}"
+        return f"Bearer {login()['access_token']}"
 
     def set(self, case, data, context):
         case.headers = case.headers or {}
-        case.headers["Authorization"] = f"Bearer {data}"
+        case.headers["Authorization"] = data
 
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
     """Puts credentials that are good into about half of the requests that could hold some."""
-    operation = case.operation.definition.raw["operationId"]
-    if case.meta is None or case.meta.generation.mode.is_negative or not isinstance(case.body, dict):
+    if case.meta is None or case.meta.generation.mode.is_negative:
         return
-    token, email, password = case.body.get("refresh_token"), case.body.get("email"), case.body.get("password")
-    if operation in ("refresh", "logout") and isinstance(token, str) and len(token) % 2 == 0:
-        case.body = case.body | {"refresh_token": login()["refresh_token"]}
-    if operation == "login" and isinstance(email, str) and len(email) % 2 == 0:
-        case.body = case.body | ACCOUNT
-    if operation == "signup" and isinstance(password, str) and len(password) % 2 == 0:
-        case.body = case.body | {"password": ACCOUNT["password"]}
+    if operation_of(case) == "endSession":
+        case.path_parameters["id"] = own_session(case.headers["Authorization"])
+    if not isinstance(case.body, dict):
+        return
+    good = {
+        "signup": lambda: {"password": PASSWORD},
+        "login": new_account,
+        "refresh": lambda: {"refresh_token": login()["refresh_token"]},
+        "logout": lambda: {"refresh_token": login()["refresh_token"]},
+        "changePassword": lambda: {"current_password": PASSWORD, "new_password": f"{PASSWORD} or two"},
+        "introspect": lambda: {"token": login()["access_token"]},
+        "revoke": lambda: {"token": login()["refresh_token"]},
+    }.get(operation_of(case))
+    if good is not None and sum(len(str(value)) for value in case.body.values()) % 2 == 0:
+        case.body = case.body | good()
+
+
+def own_session(authorization):
+    payload = authorization.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(payload + "=="))["sid"]
+
+
+def operation_of(case):
+    return case.operation.definition.raw["operationId"]
