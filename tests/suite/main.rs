@@ -8,6 +8,26 @@
     reason = "a test binary has no outside; `pub` marks what tests use of the support"
 )]
 
+#[cfg(test)]
 mod support;
 
+#[cfg(test)]
+mod access_tokens;
+#[cfg(test)]
+mod forged_tokens;
+#[cfg(test)]
+mod logout;
+#[cfg(test)]
+mod outbox;
+#[cfg(test)]
+mod presented_bytes;
+#[cfg(test)]
+mod races;
+#[cfg(test)]
+mod refresh;
+#[cfg(test)]
+mod refresh_model;
+#[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod walk;

@@ -2,8 +2,11 @@
 
 mod actor;
 mod database;
+mod forge;
+mod invariants;
 mod server;
 
-pub use actor::{Actor, Answer, PASSWORD, unique_email};
+pub use actor::{Actor, Answer};
 pub use database::{Kind, TestDatabase};
-pub use server::{ISSUER, TestServer};
+pub use forge::{Forge, encode};
+pub use server::{ISSUER, TestServer, eventually};

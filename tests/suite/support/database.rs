@@ -5,6 +5,7 @@ use keyward::store::{DatabaseOptions, Location, Store};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 /// Any number that nobody else locks on the test server.
 const TEMPLATE_LOCK: i64 = 7_300_002;
@@ -33,6 +34,7 @@ pub struct TestDatabase {
     /// The data folder of the servers on it, and the file itself on SQLite.
     pub folder: TempDir,
     postgres: Option<(PgConnectOptions, String)>,
+    beside: OnceCell<Store>,
 }
 
 impl TestDatabase {
@@ -43,7 +45,7 @@ impl TestDatabase {
             Kind::Sqlite => None,
             Kind::Postgres => Some(clone_of_template().await),
         };
-        Self { kind, folder, postgres }
+        Self { kind, folder, postgres, beside: OnceCell::new() }
     }
 
     /// The value of `database_url`.
@@ -58,8 +60,12 @@ impl TestDatabase {
         self.folder.path().join("keyward.db")
     }
 
-    /// Opens the store beside the servers.
-    pub async fn store(&self) -> Store {
+    /// The store beside the servers, opened once.
+    pub async fn store(&self) -> &Store {
+        self.beside.get_or_init(|| self.open()).await
+    }
+
+    async fn open(&self) -> Store {
         let options = DatabaseOptions { max_connections: 2, transaction_pooler: false };
         let (url, file) = (self.url(), self.sqlite_file());
         let location = match self.kind {
@@ -72,8 +78,8 @@ impl TestDatabase {
     /// Runs a statement that returns one number, as `SELECT count(*) FROM …`.
     pub async fn number(&self, sql: &'static str) -> i64 {
         match self.store().await {
-            Store::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_one(&writer).await,
-            Store::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(&pool).await,
+            Store::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_one(writer).await,
+            Store::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await,
         }
         .expect(sql)
     }
@@ -81,8 +87,8 @@ impl TestDatabase {
     /// Runs a statement that returns one column of text.
     pub async fn texts(&self, sql: &'static str) -> Vec<String> {
         match self.store().await {
-            Store::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_all(&writer).await,
-            Store::Postgres(pool) => sqlx::query_scalar(sql).fetch_all(&pool).await,
+            Store::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_all(writer).await,
+            Store::Postgres(pool) => sqlx::query_scalar(sql).fetch_all(pool).await,
         }
         .expect(sql)
     }
@@ -90,8 +96,8 @@ impl TestDatabase {
     /// Changes rows behind the servers' backs.
     pub async fn execute(&self, sql: &'static str) {
         match self.store().await {
-            Store::Sqlite { writer, .. } => sqlx::query(sql).execute(&writer).await.map(drop),
-            Store::Postgres(pool) => sqlx::query(sql).execute(&pool).await.map(drop),
+            Store::Sqlite { writer, .. } => sqlx::query(sql).execute(writer).await.map(drop),
+            Store::Postgres(pool) => sqlx::query(sql).execute(pool).await.map(drop),
         }
         .expect(sql);
     }
@@ -154,8 +160,8 @@ fn template_name() -> String {
     files.sort();
     let all: String = files.iter().map(|path| std::fs::read_to_string(path).expect("a migration")).collect();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, all.as_bytes());
-    let hex: String = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("keyward_template_{hex}")
+    let digest: [u8; 8] = digest.as_ref().first_chunk().copied().expect("32 bytes");
+    format!("keyward_template_{:016x}", u64::from_be_bytes(digest))
 }
 
 async fn make_template(server: &PgConnectOptions, admin: &mut PgConnection, template: &str) {
