@@ -209,9 +209,7 @@ fn load(keyring: &Keyring, rows: &[SigningKeyRow], typ: Typ, now: Timestamp) -> 
 /// Returns the number that is part of every refresh token's MAC.
 pub(super) async fn token_epoch(store: &Store) -> Result<i64, StoreError> {
     store
-        .read("installation_token_epoch", |tx| {
-            Box::pin(async move { tx.installation_token_epoch().await })
-        })
+        .read("installation_token_epoch", |tx| Box::pin(async move { tx.installation_token_epoch().await }))
         .await
 }
 

@@ -137,23 +137,25 @@ impl App {
     }
 
     /// Ends every session of everybody, as after a restored backup: no refresh token made so far
-    /// has the right MAC any more, and no session its user's epoch. Returns the number of users.
+    /// has the right MAC any more, and no session its user's epoch. Returns how many had not ended.
     pub async fn sessions_end_everywhere(&self, admin: &Admin) -> Result<u64, Error> {
         let now = self.now();
-        let audit =
-            AuditRecord::new(SecurityEvent::SessionsRevoked, admin.caller()).detail(json!({ "users": "all" }));
+        let audit = AuditRecord::new(SecurityEvent::SessionsRevoked, admin.caller())
+            .detail(json!({ "users": "all" }));
         let work = self.store.transaction("sessions_end_everywhere", move |tx| {
             Box::pin(async move {
                 tx.unhurried().await?;
                 // Holds the installation's row, as those do who go on to lock a user.
                 tx.installation_advance_token_epoch().await?;
+                tx.users_advance_epoch(now).await?;
+                let ended = tx.sessions_end_everywhere(EndReason::Admin, now).await?;
                 tx.audit_insert(audit, now).await?;
-                Ok::<_, Error>(tx.users_advance_epoch(now).await?)
+                Ok::<_, Error>(ended)
             })
         });
-        let users = store::unhurried(work).await?;
+        let ended = store::unhurried(work).await?;
         self.keys_reload().await?;
-        Ok(users)
+        Ok(ended)
     }
 
     fn deed(&self, admin: &Admin, user_id: UserId) -> Deed {

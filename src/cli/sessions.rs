@@ -28,6 +28,6 @@ pub(super) async fn run(flags: &SettingFlags, arguments: Arguments) -> Result<()
     let Action::End { all: _ } = arguments.action;
     let ended = app.sessions_end_everywhere(&Admin::operator(&settings)).await;
     app.close().await;
-    print(&format!("every session of {} users has ended\n", ended?));
+    print(&format!("{} sessions ended; everybody has to log in again\n", ended?));
     Ok(())
 }

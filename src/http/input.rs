@@ -106,7 +106,8 @@ impl<S: Send + Sync> FromRequestParts<S> for UserInPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path = Path::<String>::from_request_parts(parts, state).await;
-        let id = path.ok().and_then(|Path(text)| text.parse().ok().filter(|id: &UserId| id.to_string() == text));
+        let id =
+            path.ok().and_then(|Path(text)| text.parse().ok().filter(|id: &UserId| id.to_string() == text));
         id.map(Self).ok_or(Problem::new(Code::NotFound))
     }
 }

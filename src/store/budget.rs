@@ -25,7 +25,10 @@ pub async fn unhurried<F: Future>(work: F) -> F::Output {
 
 /// Outside a request (start, relay, command line) every piece of work has the whole budget.
 pub(super) fn left() -> Duration {
-    WHOLE.try_with(|whole| *whole).unwrap_or(BUDGET).saturating_sub(SPENT.try_with(Cell::get).unwrap_or_default())
+    WHOLE
+        .try_with(|whole| *whole)
+        .unwrap_or(BUDGET)
+        .saturating_sub(SPENT.try_with(Cell::get).unwrap_or_default())
 }
 
 pub(super) fn spend(time: Duration) {

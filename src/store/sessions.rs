@@ -83,4 +83,17 @@ impl Tx {
             .await?;
         Ok(ended.into_iter().map(|Id(id)| id).collect())
     }
+
+    /// Ends every session there is; to be called after every user was locked.
+    pub async fn sessions_end_everywhere(
+        &mut self,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.query("UPDATE refresh_tokens SET ended_at = $1, end_reason = $2 WHERE ended_at IS NULL")
+            .bind(now)
+            .bind(reason)
+            .execute()
+            .await
+    }
 }

@@ -14,6 +14,14 @@ mod support;
 #[cfg(test)]
 mod access_tokens;
 #[cfg(test)]
+mod admin_keys;
+#[cfg(test)]
+mod admin_races;
+#[cfg(test)]
+mod admin_users;
+#[cfg(test)]
+mod authorization;
+#[cfg(test)]
 mod forged_tokens;
 #[cfg(test)]
 mod logout;
@@ -27,6 +35,8 @@ mod races;
 mod refresh;
 #[cfg(test)]
 mod refresh_model;
+#[cfg(test)]
+mod roles;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
