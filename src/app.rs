@@ -1,6 +1,7 @@
 //! Keyward without HTTP: each public method of [`App`] is one use case. It reads, lets the domain
 //! decide, and writes state, audit record and event in one transaction.
 
+mod batches;
 mod error;
 mod keys;
 mod login;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use keyward_verify::Verifier;
 use tokio::sync::Notify;
 
+use batches::Batches;
 pub use error::{Error, StartError};
 pub use login::Credentials;
 pub use logout::{LogoutScope, SessionCredential};
@@ -43,6 +45,7 @@ pub struct App {
     clock: Clock,
     hash_pool: HashPool,
     refresh_tokens: RefreshTokens,
+    batches: Batches,
     identifiers: aws_lc_rs::hmac::Key,
     signing_keys: RwLock<Arc<SigningKeys>>,
     verifier: Verifier,

@@ -5,6 +5,7 @@
 //! that a client who hangs up cannot leave half of it behind.
 
 mod audit_log;
+mod batcher;
 mod budget;
 mod columns;
 mod error;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use sqlx::{PgPool, SqlitePool};
 
+pub use batcher::{Batcher, Group};
 pub use budget::with_budget;
 pub use error::StoreError;
 pub use installation::MasterKeyRow;

@@ -13,13 +13,9 @@ impl App {
     /// revoked a moment ago on another replica does not pass here.
     pub async fn authenticate(&self, access_token: &str) -> Result<Principal, Error> {
         let id = self.verify(access_token)?;
-        let found = self
-            .store
-            .read("session_check", move |tx| {
-                Box::pin(async move { Ok::<_, Error>(tx.session_by_id(id).await?) })
-            })
-            .await?;
-        let Some(found) = found else { return Err(Error::SessionEnded) };
+        let Some(found) = self.batches.session_checks.call(id).await? else {
+            return Err(Error::SessionEnded);
+        };
         let (epoch, generation) = (found.user_epoch(), found.family.generation);
         // A session is live while its current refresh token would be accepted.
         match judge(&found.family, epoch, generation, self.rules.family_limits, self.now()) {

@@ -22,9 +22,8 @@ impl App {
             mac_key: self.refresh_tokens.current_key(),
             now: self.now(),
         };
-        let rotated = self.store.refresh_tokens_rotate(vec![presented], how).await?;
-        if let Some(session) = rotated.first() {
-            return self.token_pair(session);
+        if let Some(session) = self.batches.rotations.call(presented).await? {
+            return self.token_pair(&session);
         }
         match self.refresh_judge(presented, how, caller).await? {
             Outcome::Session(session) => self.token_pair(&session),

@@ -3,6 +3,7 @@ use std::sync::{Arc, RwLock};
 use keyward_verify::{Algorithm, Typ, Verifier};
 use tokio::sync::Notify;
 
+use super::batches::Batches;
 use super::{App, Error, Rules, Signup, StartError, keys, master_key};
 use crate::clock::Clock;
 use crate::config::{AdminSettings, DatabaseUrl, Pooler, Settings, SigningAlgorithm, TokenTyp};
@@ -51,8 +52,11 @@ impl App {
         let signing_keys = keys::load_or_create(&store, &keyring, kinds, clock.now()).await?;
         let hash_pool = HashPool::start(hash_settings(settings))
             .map_err(|error| StartError::Configuration(format!("argon2: {error}")))?;
+        let refresh_tokens = RefreshTokens::new(&keyring, token_epoch);
+        let rules = rules(settings);
         let app = Self {
-            refresh_tokens: RefreshTokens::new(&keyring, token_epoch),
+            batches: Batches::start(&store, &clock, &refresh_tokens, rules.family_limits),
+            refresh_tokens,
             identifiers: keyring.current().identifier_mac(),
             signing_keys: RwLock::new(Arc::new(signing_keys)),
             verifier: Verifier::new(&settings.issuer, &settings.audience)
@@ -60,7 +64,7 @@ impl App {
                 .leeway_seconds(CLOCK_SKEW_SECONDS)
                 .expiry_leeway_seconds(0),
             outbox_bell: Notify::new(),
-            rules: rules(settings),
+            rules,
             store,
             clock,
             hash_pool,

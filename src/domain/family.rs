@@ -20,7 +20,7 @@ impl Generation {
 }
 
 /// A refresh token whose MAC was found right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PresentedToken {
     pub handle: Handle,
     pub generation: Generation,

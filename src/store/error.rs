@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use sqlx::Error as Sqlx;
 
 /// What went wrong with the database, by what the caller can do about it.
@@ -9,6 +11,12 @@ pub enum StoreError {
     /// No answer in time. Whether a write took effect is not known.
     #[error("database work {work:?} took too long")]
     Timeout { work: &'static str },
+    /// Too much waits already; nothing was begun.
+    #[error("too much database work {work:?} is waiting")]
+    Busy { work: &'static str },
+    /// One statement served several callers, and failed for all of them.
+    #[error(transparent)]
+    Shared(#[from] Arc<StoreError>),
     /// A statement is wrong, or a row holds what it cannot hold: a defect of ours.
     #[error("database: {0}")]
     Defect(#[source] Sqlx),
@@ -29,8 +37,12 @@ impl StoreError {
 
     /// Tells whether trying again later can help.
     #[must_use]
-    pub const fn transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Timeout { .. })
+    pub fn transient(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::Timeout { .. } | Self::Busy { .. } => true,
+            Self::Shared(error) => error.transient(),
+            Self::Defect(_) | Self::Column { .. } | Self::Stopped { .. } => false,
+        }
     }
 }
 

@@ -120,6 +120,23 @@ impl Store {
             }
         }
     }
+
+    /// Reads several sessions in one statement (PostgreSQL) or on one connection (SQLite).
+    pub async fn sessions_by_ids(&self, ids: Vec<SessionId>) -> Result<Vec<FamilyWithUser>, StoreError> {
+        self.read("sessions_by_ids", move |tx| {
+            Box::pin(async move {
+                if tx.postgres() {
+                    return tx.sessions_by_ids_together(&ids).await;
+                }
+                let mut found = Vec::with_capacity(ids.len());
+                for id in ids {
+                    found.extend(tx.session_by_id(id).await?);
+                }
+                Ok(found)
+            })
+        })
+        .await
+    }
 }
 
 impl Tx {
@@ -153,6 +170,21 @@ impl Tx {
         .bind(how.now)
         .bind(how.idle_since())
         .bind(how.mac_key)
+        .fetch_all()
+        .await
+    }
+
+    /// PostgreSQL.
+    async fn sessions_by_ids_together(
+        &mut self,
+        ids: &[SessionId],
+    ) -> Result<Vec<FamilyWithUser>, StoreError> {
+        self.query(concat!(
+            "SELECT ",
+            family_columns!(),
+            " FROM refresh_tokens AS r JOIN users_auth AS u ON u.id = r.user_id WHERE r.id = ANY($1)"
+        ))
+        .bind_array(ids.iter().copied())
         .fetch_all()
         .await
     }
