@@ -10,4 +10,17 @@
 
 mod support;
 
+mod architecture;
+mod connections;
+mod discovery;
+mod docs;
+mod emails;
+mod headers;
+mod login;
+mod migrations;
+mod passwords;
+mod problems;
+mod signup;
+mod store;
+mod transactions;
 mod walk;

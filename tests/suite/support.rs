@@ -2,8 +2,10 @@
 
 mod actor;
 mod database;
+mod raw;
 mod server;
 
 pub use actor::{Actor, Answer, PASSWORD, unique_email};
 pub use database::{Kind, TestDatabase};
+pub use raw::Raw;
 pub use server::{ISSUER, TestServer};
