@@ -42,7 +42,6 @@ fn document(app: &App) -> Map<String, Value> {
         ("response_types_supported", json!([])),
         ("grant_types_supported", json!([])),
     ];
-    let documentation =
-        app.rules().docs.then(|| ("service_documentation", json!(format!("{issuer}/docs"))));
+    let documentation = app.rules().docs.then(|| ("service_documentation", json!(format!("{issuer}/docs"))));
     members.into_iter().chain(documentation).map(|(name, value)| (name.to_owned(), value)).collect()
 }

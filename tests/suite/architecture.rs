@@ -31,7 +31,9 @@ fn layers_name_only_what_they_stand_on() {
             continue;
         }
         let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == layer) else {
-            wrong.push(format!("{path}: {layer} is a layer without arrows; add it to ARROWS and ARCHITECTURE.md"));
+            wrong.push(format!(
+                "{path}: {layer} is a layer without arrows; add it to ARROWS and ARCHITECTURE.md"
+            ));
             continue;
         };
         for named in named_layers(&text) {
@@ -52,7 +54,10 @@ fn names_of_layers_are_found_in_every_spelling() {
     assert_eq!(found("let x = crate::app::App::start();"), ["app"]);
     assert_eq!(found("use crate::{clock::Clock, http::{Bound, Server}, cli};"), ["cli", "clock", "http"]);
     assert_eq!(found("use keyward::events::Publisher;"), ["events"]);
-    assert_eq!(found("// crate::store is not named here\n/// [`App`](crate::app::App)"), Vec::<String>::new());
+    assert_eq!(
+        found("// crate::store is not named here\n/// [`App`](crate::app::App)"),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
@@ -61,7 +66,9 @@ fn the_domain_does_not_wait_store_or_speak() {
         if layer_of(&path) != "domain" {
             continue;
         }
-        for foreign in ["async ", ".await", "tokio", "sqlx", "axum", "std::fs", "std::net::Tcp", "tracing", "SystemTime"] {
+        for foreign in
+            ["async ", ".await", "tokio", "sqlx", "axum", "std::fs", "std::net::Tcp", "tracing", "SystemTime"]
+        {
             assert!(!code(&text).contains(foreign), "{path}: {foreign}");
         }
     }
@@ -83,7 +90,9 @@ fn files_have_telling_names_and_a_readable_size() {
 fn one_file_knows_the_status_of_an_error() {
     let good = ["OK", "CREATED", "NO_CONTENT", "NOT_MODIFIED"];
     for (path, text) in sources() {
-        if !path.starts_with("src/http/") || ["src/http/problem.rs", "src/http/management.rs"].contains(&path.as_str()) {
+        if !path.starts_with("src/http/")
+            || ["src/http/problem.rs", "src/http/management.rs"].contains(&path.as_str())
+        {
             continue;
         }
         for named in code(&text).split("StatusCode::").skip(1) {

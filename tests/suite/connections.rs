@@ -12,7 +12,9 @@ async fn ambiguous_requests_are_answered_once_and_the_connection_is_closed() {
     let rows = server.database.rows().await;
     let second = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
     let post = |headers: &str, body: &str| {
-        format!("POST /auth/refresh HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{headers}\r\n\r\n{body}")
+        format!(
+            "POST /auth/refresh HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{headers}\r\n\r\n{body}"
+        )
     };
     let plain = format!("Content-Length: {}", BODY.len());
     let chunked = format!("{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len());
@@ -59,7 +61,8 @@ async fn ambiguous_requests_are_answered_once_and_the_connection_is_closed() {
 async fn a_body_that_breaks_off_is_a_bad_request() {
     let server = TestServer::start().await;
     let head = "POST /auth/signup HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
-    for rest in ["Content-Length: 50\r\n\r\n{\"email\"", "Transfer-Encoding: chunked\r\n\r\n9\r\n{\"email\""] {
+    for rest in ["Content-Length: 50\r\n\r\n{\"email\"", "Transfer-Encoding: chunked\r\n\r\n9\r\n{\"email\""]
+    {
         let mut raw = Raw::connect(server.public).await;
         raw.send(format!("{head}{rest}").as_bytes()).await;
         raw.finish().await;
@@ -73,7 +76,8 @@ async fn a_body_that_breaks_off_is_a_bad_request() {
 async fn large_headers_are_refused() {
     let server = TestServer::start().await;
     let mut raw = Raw::connect(server.public).await;
-    raw.send(format!("GET /health HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "a".repeat(17 * 1024)).as_bytes()).await;
+    raw.send(format!("GET /health HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "a".repeat(17 * 1024)).as_bytes())
+        .await;
     let answer = raw.rest().await;
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
 

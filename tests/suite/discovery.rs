@@ -18,7 +18,8 @@ async fn a_stranger_verifies_tokens_of_every_algorithm_from_the_key_set_alone() 
         ("EdDSA", "OKP", &["crv", "kty", "x"][..], "JWT"),
         ("RS256", "RSA", &["e", "kty", "n"][..], "at+jwt"),
     ] {
-        let settings = [("token.algorithm", algorithm), ("token.typ", typ), ("audience", "https://api.example.com")];
+        let settings =
+            [("token.algorithm", algorithm), ("token.typ", typ), ("audience", "https://api.example.com")];
         let server = TestServer::start_with(&settings).await;
         let user = server.user().await;
         let set = user.get(JWKS).await.expect_status(200);
@@ -77,7 +78,10 @@ async fn documents_are_cacheable_and_answer_304() {
             let answer = Answer::of(stranger.request(Method::GET, path).header("if-none-match", value)).await;
             let answer = answer.expect_status(304);
             assert!(answer.body.is_empty());
-            assert_eq!((answer.header("etag"), answer.header("cache-control")), (tag.as_str(), "public, max-age=120"));
+            assert_eq!(
+                (answer.header("etag"), answer.header("cache-control")),
+                (tag.as_str(), "public, max-age=120")
+            );
         }
         for value in ["\"x\"", tag.trim_matches('"'), ""] {
             let answer = Answer::of(stranger.request(Method::GET, path).header("if-none-match", value)).await;
@@ -118,10 +122,8 @@ async fn metadata_names_the_issuer_and_only_what_answers() {
 /// RFC 7638 §3: the required members alone, in the order of their names, without spaces.
 fn thumbprint(key: &Value, members: &[&str]) -> String {
     let text: Vec<String> = members.iter().map(|name| format!("\"{name}\":{}", key[name])).collect();
-    let digest = aws_lc_rs::digest::digest(
-        &aws_lc_rs::digest::SHA256,
-        format!("{{{}}}", text.join(",")).as_bytes(),
-    );
+    let digest =
+        aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, format!("{{{}}}", text.join(",")).as_bytes());
     BASE64_URL_SAFE_NO_PAD.encode(digest)
 }
 

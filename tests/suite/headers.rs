@@ -51,9 +51,13 @@ async fn every_status_has_the_same_security_headers() {
         for leak in ["server", "x-powered-by", "set-cookie", "access-control-allow-origin"] {
             assert_eq!(answer.header(leak), "", "{status} {leak}");
         }
-        let cached = ["public, max-age=300", "public, max-age=3600"].contains(&answer.header("cache-control"));
-        assert!(cached == (status == 304 || answer.header("content-type").starts_with("text/html"))
-            || answer.header("cache-control") == "no-store", "{status}");
+        let cached =
+            ["public, max-age=300", "public, max-age=3600"].contains(&answer.header("cache-control"));
+        assert!(
+            cached == (status == 304 || answer.header("content-type").starts_with("text/html"))
+                || answer.header("cache-control") == "no-store",
+            "{status}"
+        );
         assert_eq!(answer.header("www-authenticate").starts_with("Bearer"), status == 401, "{status}");
     }
 }
@@ -71,8 +75,7 @@ async fn a_harmless_request_id_is_kept_and_a_harmful_one_replaced() {
         assert_eq!(ask(kept.as_bytes()).await, kept);
     }
     let long = "x".repeat(129);
-    let harmful: [&[u8]; 7] =
-        [b"", b"a b", b"\"}{\"", b"<script>", b"a\tb", b"caf\xc3\xa9", long.as_bytes()];
+    let harmful: [&[u8]; 7] = [b"", b"a b", b"\"}{\"", b"<script>", b"a\tb", b"caf\xc3\xa9", long.as_bytes()];
     for replaced in harmful {
         let id = ask(replaced).await;
         assert!(uuid::Uuid::parse_str(&id).is_ok(), "{id}");
@@ -110,7 +113,8 @@ async fn a_spoofed_host_appears_nowhere() {
         for name in ["host", "x-forwarded-host", "x-host", "x-original-url", "x-forwarded-prefix"] {
             request = request.header(name, "evil.example");
         }
-        request = request.header("forwarded", "host=evil.example;proto=https").header("x-forwarded-proto", "evil");
+        request =
+            request.header("forwarded", "host=evil.example;proto=https").header("x-forwarded-proto", "evil");
         if let Some(body) = body {
             request = request.json(&body);
         }

@@ -74,7 +74,10 @@ async fn a_malformed_address_is_told_apart_from_a_wrong_one() {
     let stranger = server.anonymous();
     let rows = server.database.rows().await;
     stranger.login_as("not an address", PASSWORD).await.expect_field("/email", "invalid_email");
-    stranger.post("/auth/login", &json!({ "email": "a@example.com" })).await.expect_field("/password", "missing");
+    stranger
+        .post("/auth/login", &json!({ "email": "a@example.com" }))
+        .await
+        .expect_field("/password", "missing");
     assert_eq!(server.database.rows().await, rows);
     // A short password cannot be anyone's under today's rules, but may be from yesterday's.
     stranger.login_as("a@example.com", "x").await.expect_problem(401, "invalid_credentials");

@@ -1,7 +1,7 @@
 //! Requests that are refused: the right status, a code, a pointer, and nothing written.
 
 use reqwest::Method;
-use reqwest::header::{HeaderValue, CONTENT_ENCODING, CONTENT_TYPE};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use serde_json::Value;
 
 use crate::support::{Answer, PASSWORD, TestServer};
@@ -73,7 +73,10 @@ async fn bad_fields_are_pointed_at() {
         stranger.post_raw("/auth/login", body).await.expect_field(pointer, code);
         stranger.post_raw("/auth/signup", body).await.expect_field(pointer, code);
     }
-    stranger.post_raw("/auth/refresh", r#"{"refresh_token":1}"#).await.expect_field("/refresh_token", "wrong_type");
+    stranger
+        .post_raw("/auth/refresh", r#"{"refresh_token":1}"#)
+        .await
+        .expect_field("/refresh_token", "wrong_type");
     stranger.post_raw("/auth/logout", "[]").await.expect_field("", "wrong_type");
     let query = stranger.post_raw("/auth/logout?every=true", "{\"refresh_token\":\"x\"}").await;
     assert_eq!(query.expect_problem(422, "invalid_request").json["errors"][0]["pointer"], "?every");
@@ -133,7 +136,9 @@ async fn only_plain_json_in_utf_8_is_taken() {
     Answer::of(request).await.expect_problem(415, "unsupported_media_type");
     assert_eq!(server.database.rows().await, rows);
 
-    for kind in ["application/json; charset=utf-8", "Application/JSON;charset=\"UTF-8\"", "application/json ; "] {
+    for kind in
+        ["application/json; charset=utf-8", "Application/JSON;charset=\"UTF-8\"", "application/json ; "]
+    {
         let request = stranger.request(Method::POST, "/auth/refresh").header(CONTENT_TYPE, kind);
         let answer = Answer::of(request.body(r#"{"refresh_token":"x"}"#)).await;
         answer.expect_problem(401, "invalid_refresh_token");
@@ -147,7 +152,8 @@ async fn undocumented_methods_are_refused_with_the_right_ones() {
     let rows = server.database.rows().await;
     let document = actor.get("/openapi.json").await.json;
     for (path, item) in document["paths"].as_object().expect("paths") {
-        let mut documented: Vec<String> = item.as_object().unwrap().keys().map(|m| m.to_uppercase()).collect();
+        let mut documented: Vec<String> =
+            item.as_object().unwrap().keys().map(|m| m.to_uppercase()).collect();
         if documented.contains(&"GET".to_owned()) {
             documented.push("HEAD".to_owned());
             let (get, head) = (actor.get(path).await, Answer::of(actor.request(Method::HEAD, path)).await);
@@ -160,7 +166,8 @@ async fn undocumented_methods_are_refused_with_the_right_ones() {
                 continue;
             }
             let answer = Answer::of(actor.request(method.parse().unwrap(), path)).await;
-            let mut allowed: Vec<_> = answer.header("allow").split(',').map(|m| m.trim().to_owned()).collect();
+            let mut allowed: Vec<_> =
+                answer.header("allow").split(',').map(|m| m.trim().to_owned()).collect();
             allowed.sort();
             assert_eq!(allowed, documented, "{method} {path}");
             let answer = answer.expect_status(405);
@@ -176,10 +183,23 @@ async fn undocumented_methods_are_refused_with_the_right_ones() {
 async fn what_is_not_there_is_not_found() {
     let server = TestServer::start().await;
     let stranger = server.anonymous();
-    for path in
-        ["/", "/auth", "/auth/", "/auth/me/", "//auth/me", "/AUTH/ME", "/auth/signup/x", "/.env", "/docs/nothing.js",
-         "/docs/errors/nothing", "/docs/errors/", "/metrics", "/readyz", "/admin/users/%00", "/docs/..%2f..%2fCargo.toml"]
-    {
+    for path in [
+        "/",
+        "/auth",
+        "/auth/",
+        "/auth/me/",
+        "//auth/me",
+        "/AUTH/ME",
+        "/auth/signup/x",
+        "/.env",
+        "/docs/nothing.js",
+        "/docs/errors/nothing",
+        "/docs/errors/",
+        "/metrics",
+        "/readyz",
+        "/admin/users/%00",
+        "/docs/..%2f..%2fCargo.toml",
+    ] {
         stranger.get(path).await.expect_problem(404, "not_found");
     }
     stranger.get("/docs/errors/%ff").await.expect_problem(400, "bad_request");

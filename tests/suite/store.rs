@@ -27,7 +27,10 @@ async fn users_are_stored_found_and_changed() {
         Box::pin(async move {
             let made = tx.user_insert(ada).await?.expect("a new user");
             assert!(tx.user_insert(eve).await?.is_none(), "the canonical address is taken");
-            assert_eq!((made.email.display(), made.email.canonical()), ("Ada@Example.com", "ada@example.com"));
+            assert_eq!(
+                (made.email.display(), made.email.canonical()),
+                ("Ada@Example.com", "ada@example.com")
+            );
             assert_eq!((made.created_at, made.updated_at, made.session_epoch), (now, now, Epoch(0)));
             let by_id = tx.user_by_id(id).await?.expect("by id");
             let by_email = tx.user_by_email(&email).await?.expect("by address");
@@ -143,7 +146,10 @@ async fn a_batch_of_rotations_takes_the_live_and_leaves_the_rest() {
     assert!(none.is_empty(), "it has idled too long");
     assert!(store.refresh_tokens_rotate(Vec::new(), how).await.expect("nothing").is_empty());
 
-    let mut found = store.sessions_by_ids(vec![ids[0], ids[3], SessionId::new(random::uuid_v7(now))]).await.expect("reads");
+    let mut found = store
+        .sessions_by_ids(vec![ids[0], ids[3], SessionId::new(random::uuid_v7(now))])
+        .await
+        .expect("reads");
     found.sort_by_key(|one| one.family.id);
     assert_eq!(found.iter().map(|one| one.family.id).collect::<Vec<_>>(), [ids[0], ids[3]]);
 }
@@ -164,7 +170,11 @@ async fn events_are_due_in_order_and_settled_under_the_lease() {
             assert_eq!(tx.outbox_pending("elsewhere").await?, 0);
             let later = now + Duration::from_secs(1);
             let due = tx.outbox_due("log", 10, later).await?;
-            assert_eq!((due.len(), due[0].event.sequence, due[0].attempts), (1, 1, 0), "one event a user at a time");
+            assert_eq!(
+                (due.len(), due[0].event.sequence, due[0].attempts),
+                (1, 1, 0),
+                "one event a user at a time"
+            );
 
             let ttl = Duration::from_secs(10);
             let lease = tx.lease_take("relay", "a", ttl, now).await?.expect("a free lease");
@@ -177,7 +187,10 @@ async fn events_are_due_in_order_and_settled_under_the_lease() {
             tx.lease_release(&lease, later).await?;
             let taken = tx.lease_take("relay", "b", ttl, later).await?.expect("given back");
             assert_eq!(taken.fence, lease.fence + 1);
-            assert!(!tx.outbox_settle(first, DeliveryOutcome::Published, &lease, later).await?, "an old fence");
+            assert!(
+                !tx.outbox_settle(first, DeliveryOutcome::Published, &lease, later).await?,
+                "an old fence"
+            );
             assert!(tx.outbox_settle(first, DeliveryOutcome::Published, &taken, later).await?);
             assert!(!tx.outbox_settle(first, DeliveryOutcome::Published, &taken, later).await?, "once");
             let next = tx.outbox_due("log", 10, later).await?;
@@ -226,7 +239,8 @@ async fn keys_records_and_the_installation_are_kept() {
 /// A new method of `Tx` or `Store` without a test here would be tried on one database at most.
 #[test]
 fn every_statement_has_a_test() {
-    let tests = [include_str!("store.rs"), include_str!("migrations.rs"), include_str!("transactions.rs")].concat();
+    let tests =
+        [include_str!("store.rs"), include_str!("migrations.rs"), include_str!("transactions.rs")].concat();
     let elsewhere = ["open", "sqlite_path", "user_epoch", "transient", "with_budget", "start", "call"];
     for entry in std::fs::read_dir("src/store").expect("tests run in the package's folder") {
         let path = entry.expect("an entry").path();

@@ -147,8 +147,11 @@ fn record() -> AuditRecord {
 async fn settled(database: &TestDatabase, store: &Store) -> i64 {
     for _ in 0..4 {
         store.ping().await.expect("a connection");
-        let begun: Result<(), StoreError> =
-            store.transaction("begin", |tx| Box::pin(async move { tx.query("SELECT 1").execute().await.map(drop) })).await;
+        let begun: Result<(), StoreError> = store
+            .transaction("begin", |tx| {
+                Box::pin(async move { tx.query("SELECT 1").execute().await.map(drop) })
+            })
+            .await;
         begun.expect("nobody else's transaction is open here");
     }
     assert_nothing_open(database).await;
