@@ -35,27 +35,13 @@ impl RequestId {
     }
 }
 
-/// How sure it is where an HTTP/1 request ends, and whom it is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Framing {
-    Plain,
-    /// The HTTP stack takes `Transfer-Encoding` over a `Content-Length` and forgets the latter, so a
-    /// proxy in front may see another end: nothing after this request is to be believed (RFC 9112 §6.1).
-    Chunked,
-    /// Without exactly one `Host` (RFC 9112 §3.2).
-    Ambiguous,
-}
-
-impl Framing {
-    fn of(request: &Request) -> Self {
-        let hosts = request.headers().get_all(header::HOST).iter().count();
-        match request.version() {
-            Version::HTTP_11 if hosts != 1 => Self::Ambiguous,
-            Version::HTTP_10 if hosts > 1 => Self::Ambiguous,
-            Version::HTTP_2 => Self::Plain,
-            _ if request.headers().contains_key(header::TRANSFER_ENCODING) => Self::Chunked,
-            _ => Self::Plain,
-        }
+/// Whom an HTTP/1 request is for must be said exactly once (RFC 9112 §3.2): a proxy in front may
+/// believe another `Host` than we do.
+fn one_host(request: &Request) -> bool {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    match request.version() {
+        Version::HTTP_11 => hosts == 1,
+        _ => hosts <= 1,
     }
 }
 
@@ -66,12 +52,13 @@ pub(super) async fn surround(State(app): State<Arc<App>>, mut request: Request, 
     request.extensions_mut().insert(id.clone());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let framing = Framing::of(&request);
+    let one_host = one_host(&request);
 
     let answer = async {
-        match framing {
-            Framing::Ambiguous => problem_response(Problem::new(Code::BadRequest)),
-            Framing::Plain | Framing::Chunked => with_budget(next.run(request)).await,
+        if one_host {
+            with_budget(next.run(request)).await
+        } else {
+            problem_response(Problem::new(Code::BadRequest).detail("exactly one Host header is needed"))
         }
     };
     let response = match tokio::time::timeout(REQUEST_TIMEOUT, AssertUnwindSafe(answer).catch_unwind()).await
@@ -81,7 +68,7 @@ pub(super) async fn surround(State(app): State<Arc<App>>, mut request: Request, 
         Err(_elapsed) => problem_response(Problem::new(Code::Unavailable)),
     };
     let mut response = finish(response, &app, &id);
-    if framing != Framing::Plain {
+    if !one_host {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     tracing::info!(

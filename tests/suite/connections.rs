@@ -41,7 +41,7 @@ async fn ambiguous_requests_are_answered_once_and_the_connection_is_closed() {
         ("GET /health HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n".to_owned(), "400"),
         ("GET  /health HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "400"),
         ("GET /health HTTP/9.9\r\nHost: x\r\n\r\n".to_owned(), "400"),
-        // The stack decides for chunked; whatever follows is not believed.
+        // The stack takes chunked over a length; whatever follows is not believed.
         (post(&format!("{plain}\r\nTransfer-Encoding: chunked"), &chunked), "401"),
         (post(&format!("Transfer-Encoding: chunked\r\n{plain}"), &chunked), "401"),
         (post("Transfer-Encoding: chunked\r\nContent-Length: 6", "0\r\n\r\nX"), "400"),
