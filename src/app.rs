@@ -2,14 +2,19 @@
 //! decide, and writes state, audit record and event in one transaction.
 
 mod batches;
+mod clients;
 mod error;
+mod introspection;
 mod keys;
 mod login;
 mod logout;
+mod maintenance;
 mod master_key;
 mod me;
 mod outbox;
+mod password;
 mod refresh;
+mod sessions;
 mod signup;
 mod start;
 mod tokens;
@@ -22,7 +27,11 @@ use keyward_verify::Verifier;
 use tokio::sync::Notify;
 
 use batches::Batches;
+pub use clients::ServiceClient;
 pub use error::{Error, StartError};
+pub use introspection::{ActiveToken, TokenKind};
+pub use keys::RotateWhen;
+use keys::{KeyRules, Loaded};
 pub use login::Credentials;
 pub use logout::{LogoutScope, SessionCredential};
 pub use me::Principal;
@@ -34,7 +43,7 @@ pub use tokens::TokenPair;
 pub use crate::store::{UserPage, with_budget};
 
 use crate::clock::Clock;
-use crate::crypto::{HashPool, RefreshTokens, SigningKeys};
+use crate::crypto::{HashPool, Keyring, RefreshTokens, SigningKeys};
 use crate::domain::{EventId, FamilyLimits, PasswordPolicy, Timestamp};
 use crate::events::Publisher;
 use crate::random;
@@ -49,7 +58,9 @@ pub struct App {
     refresh_tokens: RefreshTokens,
     batches: Batches,
     identifiers: aws_lc_rs::hmac::Key,
-    signing_keys: RwLock<Arc<SigningKeys>>,
+    signing_keys: RwLock<Loaded>,
+    keyring: Keyring,
+    key_rules: KeyRules,
     verifier: Verifier,
     publisher: Publisher,
     /// Rung after a commit that wrote events, so that the relay need not wait for its next look.
@@ -96,7 +107,7 @@ impl App {
     }
 
     fn signing_keys(&self) -> Arc<SigningKeys> {
-        Arc::clone(&self.signing_keys.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.signing_keys.read().unwrap_or_else(PoisonError::into_inner).keys)
     }
 
     fn sinks(&self) -> [&'static str; 1] {

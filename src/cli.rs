@@ -1,7 +1,9 @@
 //! The command line. Exit codes: 0, 1 failure, 2 usage, 69 a dependency is away, 78 configuration.
 
+mod clients;
 mod config;
 mod healthcheck;
+mod keys;
 mod log;
 mod migrate;
 mod serve;
@@ -70,6 +72,10 @@ enum Command {
     Config(config::Arguments),
     /// Make and look at users; works beside a running server
     Users(users::Arguments),
+    /// Make, list and revoke service clients, which may introspect tokens
+    Clients(clients::Arguments),
+    /// List, rotate and revoke signing keys; works beside a running server
+    Keys(keys::Arguments),
     /// Ask a running server whether it is ready: exit code 0 or 1
     Healthcheck,
     /// Print the OpenAPI document
@@ -137,6 +143,8 @@ async fn run(arguments: Arguments) -> Result<(), Exit> {
         Some(Command::Migrate(arguments)) => migrate::run(&settings, arguments).await,
         Some(Command::Config(arguments)) => config::run(&settings, &arguments),
         Some(Command::Users(arguments)) => users::run(&settings, arguments).await,
+        Some(Command::Clients(arguments)) => clients::run(&settings, arguments).await,
+        Some(Command::Keys(arguments)) => keys::run(&settings, arguments).await,
         Some(Command::Healthcheck) => healthcheck::run(&settings).await,
         Some(Command::Openapi) => {
             print(&crate::http::openapi_document());

@@ -7,6 +7,7 @@
 mod audit_log;
 mod batcher;
 mod budget;
+mod clients;
 mod columns;
 mod error;
 mod installation;
@@ -15,6 +16,7 @@ mod migrations;
 mod open;
 mod outbox;
 mod refresh_tokens;
+mod sessions;
 mod signing_keys;
 mod sql;
 mod users;
@@ -25,6 +27,7 @@ use sqlx::{PgPool, SqlitePool};
 
 pub use batcher::{Batcher, Group};
 pub use budget::with_budget;
+pub use clients::ClientRow;
 pub use error::StoreError;
 pub use installation::MasterKeyRow;
 pub use leases::Lease;
@@ -32,7 +35,7 @@ pub use migrations::{AppliedMigration, Migrations};
 pub use open::{DatabaseOptions, Location};
 pub use outbox::{Delivery, DeliveryOutcome};
 pub use refresh_tokens::{FamilyWithUser, NewFamily, Rotation};
-pub use signing_keys::{KeyState, SigningKeyRow};
+pub use signing_keys::SigningKeyRow;
 pub use sql::{Tx, Work};
 pub use users::{Credential, NewUser, UserPage};
 

@@ -18,3 +18,6 @@ CREATE TABLE refresh_tokens (
 
 CREATE UNIQUE INDEX refresh_tokens_handle ON refresh_tokens (handle);
 CREATE INDEX refresh_tokens_user_id ON refresh_tokens (user_id);
+-- For the janitor. Neither column changes in a rotation.
+CREATE INDEX refresh_tokens_expires_at ON refresh_tokens (expires_at);
+CREATE INDEX refresh_tokens_ended_at ON refresh_tokens (ended_at) WHERE ended_at IS NOT NULL;

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use crate::crypto::{ForgedToken, HashError, SigningError};
+use crate::domain::Timestamp;
 use crate::store::StoreError;
 
 /// Why a use case was refused, by what the caller can do about it.
@@ -19,6 +20,15 @@ pub enum Error {
     InvalidRefreshToken,
     #[error("the refresh token was used before")]
     RefreshTokenReused,
+    #[error("the client's name or secret is wrong")]
+    InvalidClient,
+    #[error("a client of this name exists, or did")]
+    ClientExists,
+    #[error("there is no such thing")]
+    NotFound,
+    /// The pending key has not been public for long enough to sign.
+    #[error("the pending signing key may sign from {ready_at}")]
+    KeyTooFresh { ready_at: Timestamp },
     #[error("the session has ended")]
     SessionEnded,
     /// More work than the machine can do now.

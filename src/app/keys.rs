@@ -1,13 +1,49 @@
-//! The signing keys of this installation. Rotation comes with a later release; the table, the
-//! sealing and the published set are made for it.
+//! The signing keys of this installation: made, promoted, retired and removed in transactions that
+//! one replica does at a time, and picked up by all of them within seconds.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use keyward_verify::{Algorithm, Jwk, Typ};
 use serde_json::json;
 
-use super::{App, StartError};
+use super::{App, Error, StartError, new_event_id};
 use crate::crypto::{Keyring, SigningKey, SigningKeys};
-use crate::domain::{AuditRecord, Caller, SecurityEvent, Timestamp};
-use crate::store::{KeyState, SigningKeyRow, Store, StoreError};
+use crate::domain::{
+    AuditRecord, Caller, Event, KeyStage, KeyState, KeyStep, Kid, RotationRules, SecurityEvent, Timestamp,
+    next_step, promotable_at,
+};
+use crate::store::{SigningKeyRow, Store, StoreError, Tx};
+
+/// A replica that has not heard of a change signs with the old key for at most this long.
+pub(super) const HEARD_WITHIN: Duration = Duration::from_secs(60);
+/// How often a token with an unknown key may make a replica look for new ones.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// How keys are made and when they change.
+#[derive(Debug, Clone)]
+pub(super) struct KeyRules {
+    pub algorithm: Algorithm,
+    pub typ: Typ,
+    pub rotation: RotationRules,
+}
+
+/// The set that this replica works with, and the stages that it was made from.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub keys: Arc<SigningKeys>,
+    stages: Vec<KeyStage>,
+    pub looked_at: Timestamp,
+}
+
+/// When a rotation asked for by hand takes place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RotateWhen {
+    /// Only if the pending key has been public for long enough.
+    Published,
+    /// At once: verifiers that cache the key set refuse new tokens until they fetch it again.
+    Now,
+}
 
 impl App {
     /// Returns the JWKS document (RFC 7517 §5) with every key whose tokens may be about.
@@ -21,31 +57,151 @@ impl App {
     pub fn signing_algorithms(&self) -> Vec<&'static str> {
         self.signing_keys().algorithms()
     }
+
+    /// Returns the published keys, newest first, and the rules they go by.
+    pub async fn keys_list(&self) -> Result<(Vec<KeyStage>, &RotationRules), Error> {
+        let rows = published(&self.store).await?;
+        Ok((rows.into_iter().map(|row| row.stage).collect(), &self.key_rules.rotation))
+    }
+
+    /// Lets the pending key sign from now on, and returns it.
+    pub async fn keys_rotate(&self, when: RotateWhen, caller: &Caller) -> Result<Kid, Error> {
+        self.keys_advance(caller).await?;
+        let (rules, now, caller, sinks) = (self.key_rules.clone(), self.now(), caller.clone(), self.sinks());
+        let kid = self
+            .store
+            .transaction("keys_rotate", move |tx| {
+                Box::pin(async move {
+                    tx.signing_keys_lock().await?;
+                    let rows = tx.signing_keys_published().await?;
+                    let stage = |state| rows.iter().map(|row| &row.stage).find(|stage| stage.state == state);
+                    let pending = stage(KeyState::Pending).ok_or(Error::NotFound)?;
+                    let ready_at = promotable_at(pending, &rules.rotation);
+                    if when == RotateWhen::Published && now < ready_at {
+                        return Err(Error::KeyTooFresh { ready_at });
+                    }
+                    let retire = stage(KeyState::Active).map(|active| active.kid.clone());
+                    promote(tx, pending.kid.clone(), retire, &caller, &sinks, now).await?;
+                    Ok(pending.kid.clone())
+                })
+            })
+            .await?;
+        self.outbox_bell.notify_one();
+        self.keys_advance(&Caller::default()).await?;
+        Ok(kid)
+    }
+
+    /// Takes a compromised key out of use: no token that it signed is accepted any more, here at
+    /// once, on other replicas within two seconds, and at verifiers when they fetch the set again.
+    pub async fn keys_revoke(&self, kid: Kid, caller: &Caller) -> Result<(), Error> {
+        let audit =
+            AuditRecord::new(SecurityEvent::SigningKeyRevoked, caller).detail(json!({ "kid": kid.as_str() }));
+        let now = self.now();
+        self.store
+            .transaction("keys_revoke", move |tx| {
+                Box::pin(async move {
+                    tx.signing_keys_lock().await?;
+                    let rows = tx.signing_keys_published().await?;
+                    if !rows.iter().any(|row| row.stage.kid == kid) {
+                        return Err(Error::NotFound);
+                    }
+                    tx.signing_key_remove(kid).await?;
+                    Ok(tx.audit_insert(audit, now).await?)
+                })
+            })
+            .await?;
+        self.keys_advance(caller).await
+    }
+
+    /// Takes every step of the life cycle that is due, and loads what came of it.
+    pub async fn keys_advance(&self, caller: &Caller) -> Result<(), Error> {
+        advance(&self.store, &self.keyring, &self.key_rules, caller, &self.sinks(), self.now()).await?;
+        self.outbox_bell.notify_one();
+        self.keys_reload().await
+    }
+
+    /// Seals every private key with the current master key, and lets the older ones go out of use.
+    pub async fn keys_reseal(&self) -> Result<usize, Error> {
+        let rows = published(&self.store).await?;
+        let current = self.keyring.current().id();
+        let mut sealed = Vec::new();
+        for row in rows.into_iter().filter(|row| row.master_key != current) {
+            let context = context(&row.stage.kid);
+            let internal = |error: &dyn std::fmt::Display| Error::Internal(format!("{context}: {error}"));
+            let plain = self
+                .keyring
+                .open(&context, row.master_key, &row.sealed_private)
+                .map_err(|error| internal(&error))?;
+            let (key, bytes) = self.keyring.seal(&context, &plain).map_err(|error| internal(&error))?;
+            sealed.push((row.stage.kid, bytes, key));
+        }
+        let (resealed, now) = (sealed.len(), self.now());
+        self.store
+            .transaction("keys_reseal", move |tx| {
+                Box::pin(async move {
+                    for (kid, bytes, key) in sealed {
+                        tx.signing_key_reseal(kid, bytes, key).await?;
+                    }
+                    tx.master_keys_retire_all_but(current, now).await
+                })
+            })
+            .await?;
+        Ok(resealed)
+    }
+
+    /// Loads the keys again if they changed; cheap enough for every second.
+    pub async fn keys_reload(&self) -> Result<(), Error> {
+        let rows = published(&self.store).await?;
+        let now = self.now();
+        {
+            let mut loaded = self.signing_keys.write().unwrap_or_else(PoisonError::into_inner);
+            loaded.looked_at = now;
+            if same(&loaded.stages, &rows) {
+                return Ok(());
+            }
+        }
+        let fresh = load(&self.keyring, &rows, self.key_rules.typ, now)?;
+        *self.signing_keys.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(())
+    }
+
+    /// Looks for new keys because a token names an unknown one, at a bounded rate.
+    pub(super) async fn keys_look_again(&self) -> Result<(), Error> {
+        let looked_at = self.signing_keys.read().unwrap_or_else(PoisonError::into_inner).looked_at;
+        if self.now().since(looked_at) < LOOK_AGAIN_AFTER {
+            return Ok(());
+        }
+        self.keys_reload().await
+    }
 }
 
-/// Loads the signing keys, and makes the first one on an empty database. However many replicas do
-/// so at once, the database keeps one, and all of them load that.
-pub(super) async fn load_or_create(
+fn same(stages: &[KeyStage], rows: &[SigningKeyRow]) -> bool {
+    stages.len() == rows.len() && stages.iter().zip(rows).all(|(stage, row)| *stage == row.stage)
+}
+
+/// Brings the keys of a starting replica up to date. However many start at once, one makes them.
+pub(super) async fn start(
     store: &Store,
     keyring: &Keyring,
-    (algorithm, typ): (Algorithm, Typ),
+    rules: &KeyRules,
+    sinks: &[&'static str; 1],
     now: Timestamp,
-) -> Result<SigningKeys, StartError> {
-    let mut rows = published(store).await?;
-    if !rows.iter().any(|row| row.state == KeyState::Active) {
-        create_active(store, keyring, algorithm, now).await?;
-        rows = published(store).await?;
-    }
-    let active = rows
-        .iter()
-        .find(|row| row.state == KeyState::Active)
-        .ok_or_else(|| StartError::Internal("no active signing key".to_owned()))?;
-    let active = open(keyring, active)?;
+) -> Result<Loaded, StartError> {
+    advance(store, keyring, rules, &Caller::default(), sinks, now).await?;
+    let rows = published(store).await?;
+    Ok(load(keyring, &rows, rules.typ, now)?)
+}
+
+fn load(keyring: &Keyring, rows: &[SigningKeyRow], typ: Typ, now: Timestamp) -> Result<Loaded, Error> {
+    let active = rows.iter().find(|row| row.stage.state == KeyState::Active);
+    let active = active.ok_or_else(|| Error::Internal("no active signing key".to_owned()))?;
     let jwks = rows
         .iter()
-        .map(|row| serde_json::from_str(&row.public_jwk).map_err(|error| broken(&row.kid, &error)))
-        .collect::<Result<Vec<Jwk>, StartError>>()?;
-    SigningKeys::new(active, jwks, typ).map_err(|error| StartError::Internal(error.to_string()))
+        .map(|row| serde_json::from_str(&row.public_jwk).map_err(|error| broken(&row.stage.kid, &error)))
+        .collect::<Result<Vec<Jwk>, Error>>()?;
+    let keys = SigningKeys::new(open(keyring, active)?, jwks, typ)?;
+    let stages = rows.iter().map(|row| row.stage.clone()).collect();
+    Ok(Loaded { keys: Arc::new(keys), stages, looked_at: now })
 }
 
 async fn published(store: &Store) -> Result<Vec<SigningKeyRow>, StoreError> {
@@ -54,55 +210,126 @@ async fn published(store: &Store) -> Result<Vec<SigningKeyRow>, StoreError> {
         .await
 }
 
-async fn create_active(
+/// Takes steps until none is due.
+async fn advance(
     store: &Store,
     keyring: &Keyring,
-    algorithm: Algorithm,
+    rules: &KeyRules,
+    caller: &Caller,
+    sinks: &[&'static str; 1],
     now: Timestamp,
-) -> Result<(), StartError> {
-    let internal =
-        |error: &dyn std::fmt::Display| StartError::Internal(format!("first signing key: {error}"));
-    let (key, pkcs8) = SigningKey::generate(algorithm).map_err(|error| internal(&error))?;
-    let kid = key.jwk().kid().to_owned();
-    let (master_key, sealed_private) =
-        keyring.seal(&context(&kid), &pkcs8).map_err(|error| internal(&error))?;
-    let row = SigningKeyRow {
-        public_jwk: serde_json::to_string(key.jwk()).map_err(|error| internal(&error))?,
-        algorithm: algorithm.as_str().to_owned(),
-        state: KeyState::Active,
-        kid,
-        sealed_private,
-        master_key,
-    };
-    let audit = AuditRecord::new(SecurityEvent::SigningKeyCreated, &Caller::default())
-        .detail(json!({ "kid": row.kid, "algorithm": row.algorithm }));
-    store
-        .transaction("signing_key_create", move |tx| {
-            Box::pin(async move {
-                if tx.signing_key_insert_active(row, now).await? {
-                    tx.audit_insert(audit, now).await?;
-                }
-                Ok::<_, StoreError>(())
+) -> Result<(), Error> {
+    // The look costs one read; only when something is due is the table locked.
+    while let Some(step) = next_step(&stages(&published(store).await?), &rules.rotation, now) {
+        // Made before the lock is taken: an RSA key takes a while.
+        let made = match step {
+            KeyStep::CreateActive => Some(create(keyring, rules.algorithm, KeyState::Active, now)?),
+            KeyStep::CreatePending => Some(create(keyring, rules.algorithm, KeyState::Pending, now)?),
+            KeyStep::Promote { .. } | KeyStep::Remove { .. } => None,
+        };
+        let (rules, caller, sinks) = (rules.rotation.clone(), caller.clone(), *sinks);
+        store
+            .transaction("keys_advance", move |tx| {
+                Box::pin(async move {
+                    tx.signing_keys_lock().await?;
+                    let stages = stages(&tx.signing_keys_published().await?);
+                    // Another replica may have been here first.
+                    match (next_step(&stages, &rules, now), made) {
+                        (Some(due), made) if due == step => take(tx, due, made, &caller, &sinks, now).await,
+                        _ => Ok(()),
+                    }
+                })
             })
-        })
-        .await?;
+            .await?;
+    }
     Ok(())
 }
 
-fn open(keyring: &Keyring, row: &SigningKeyRow) -> Result<SigningKey, StartError> {
+fn stages(rows: &[SigningKeyRow]) -> Vec<KeyStage> {
+    rows.iter().map(|row| row.stage.clone()).collect()
+}
+
+async fn take(
+    tx: &mut Tx,
+    step: KeyStep,
+    made: Option<SigningKeyRow>,
+    caller: &Caller,
+    sinks: &[&'static str],
+    now: Timestamp,
+) -> Result<(), Error> {
+    match (step, made) {
+        (KeyStep::CreateActive | KeyStep::CreatePending, Some(row)) => {
+            let detail = json!({ "kid": row.stage.kid.as_str(), "algorithm": row.stage.algorithm, "state": row.stage.state.as_str() });
+            let audit = AuditRecord::new(SecurityEvent::SigningKeyCreated, caller).detail(detail);
+            tx.signing_key_insert(row).await?;
+            Ok(tx.audit_insert(audit, now).await?)
+        }
+        (KeyStep::Promote { pending, retire }, _) => promote(tx, pending, retire, caller, sinks, now).await,
+        (KeyStep::Remove { kid }, _) => Ok(tx.signing_key_remove(kid).await?),
+        (KeyStep::CreateActive | KeyStep::CreatePending, None) => Ok(()),
+    }
+}
+
+async fn promote(
+    tx: &mut Tx,
+    pending: Kid,
+    retire: Option<Kid>,
+    caller: &Caller,
+    sinks: &[&'static str],
+    now: Timestamp,
+) -> Result<(), Error> {
+    if let Some(active) = retire.clone() {
+        tx.signing_key_retire(active, now).await?;
+    }
+    tx.signing_key_promote(pending.clone(), now).await?;
+    let detail = json!({ "kid": pending.as_str(), "previous_kid": retire.as_ref().map(Kid::as_str) });
+    let audit = AuditRecord::new(SecurityEvent::SigningKeyPromoted, caller).detail(detail);
+    tx.audit_insert(audit, now).await?;
+    let event = Event::SigningKeyRotated { kid: pending, previous: retire };
+    Ok(tx.outbox_insert(new_event_id(now), &event, sinks, now).await?)
+}
+
+fn create(
+    keyring: &Keyring,
+    algorithm: Algorithm,
+    state: KeyState,
+    now: Timestamp,
+) -> Result<SigningKeyRow, Error> {
+    let internal = |error: &dyn std::fmt::Display| Error::Internal(format!("new signing key: {error}"));
+    let (key, pkcs8) = SigningKey::generate(algorithm)?;
+    let kid = Kid::parse(key.jwk().kid()).ok_or_else(|| internal(&"its thumbprint is no key id"))?;
+    let (master_key, sealed_private) =
+        keyring.seal(&context(&kid), &pkcs8).map_err(|error| internal(&error))?;
+    Ok(SigningKeyRow {
+        public_jwk: serde_json::to_string(key.jwk()).map_err(|error| internal(&error))?,
+        stage: KeyStage {
+            kid,
+            algorithm: algorithm.as_str().to_owned(),
+            state,
+            created_at: now,
+            promoted_at: (state == KeyState::Active).then_some(now),
+            retired_at: None,
+        },
+        sealed_private,
+        master_key,
+    })
+}
+
+fn open(keyring: &Keyring, row: &SigningKeyRow) -> Result<SigningKey, Error> {
+    let kid = &row.stage.kid;
     let pkcs8 = keyring
-        .open(&context(&row.kid), row.master_key, &row.sealed_private)
-        .map_err(|error| StartError::Configuration(format!("signing key {}: {error}", row.kid)))?;
-    let algorithm = row.algorithm.parse().map_err(|error| broken(&row.kid, &error))?;
-    let key = SigningKey::from_pkcs8(algorithm, &pkcs8).map_err(|error| broken(&row.kid, &error))?;
-    if key.jwk().kid() == row.kid { Ok(key) } else { Err(broken(&row.kid, &"another key was sealed")) }
+        .open(&context(kid), row.master_key, &row.sealed_private)
+        .map_err(|error| broken(kid, &error))?;
+    let algorithm = row.stage.algorithm.parse().map_err(|error| broken(kid, &error))?;
+    let key = SigningKey::from_pkcs8(algorithm, &pkcs8).map_err(|error| broken(kid, &error))?;
+    if key.jwk().kid() == kid.as_str() { Ok(key) } else { Err(broken(kid, &"another key was sealed")) }
 }
 
 /// Ties a sealed key to its row.
-fn context(kid: &str) -> String {
+fn context(kid: &Kid) -> String {
     format!("signing_keys/{kid}")
 }
 
-fn broken(kid: &str, error: &dyn std::fmt::Display) -> StartError {
-    StartError::Internal(format!("signing key {kid}: {error}"))
+fn broken(kid: &Kid, error: &dyn std::fmt::Display) -> Error {
+    Error::Internal(format!("signing key {kid}: {error}"))
 }

@@ -35,7 +35,7 @@ pub(super) async fn keyring(
     check(&keyring, &known)?;
     let rows: Vec<MasterKeyRow> = keyring
         .iter()
-        .map(|key| MasterKeyRow { key_id: key.id(), check_value: key.check_value().to_vec() })
+        .map(|key| MasterKeyRow { key_id: key.id(), check_value: key.check_value().to_vec(), retired: false })
         .collect();
     let stored = store
         .transaction("master_key_insert", move |tx| {
@@ -53,7 +53,11 @@ pub(super) async fn keyring(
 
 fn check(keyring: &Keyring, known: &[MasterKeyRow]) -> Result<(), StartError> {
     for row in known {
-        if keyring.find(row.key_id).is_none_or(|key| key.check_value().as_slice() != row.check_value) {
+        let key = keyring.find(row.key_id);
+        if key.is_none() && row.retired {
+            continue;
+        }
+        if key.is_none_or(|key| key.check_value().as_slice() != row.check_value) {
             return Err(StartError::Configuration(format!(
                 "this database was made with master key {}, which is not among the configured ones\n  \
                  fix: add that key to KEYWARD_MASTER_KEY (or restore {FILE_NAME}); no new key was made",

@@ -1,3 +1,5 @@
+use keyward_verify::{Claims, VerifyError};
+
 use super::{App, Error};
 use crate::domain::{Family, SessionId, User, Verdict, judge};
 
@@ -12,7 +14,12 @@ impl App {
     /// Checks an access token and then, in the database, its session and its user. So what was
     /// revoked a moment ago on another replica does not pass here.
     pub async fn authenticate(&self, access_token: &str) -> Result<Principal, Error> {
-        let id = self.verify(access_token)?;
+        let id = self.verify(access_token).await?;
+        self.session_live(id).await
+    }
+
+    /// Asks the database whether a session is live, together with everyone who asks at this moment.
+    pub(super) async fn session_live(&self, id: SessionId) -> Result<Principal, Error> {
         let Some(found) = self.batches.session_checks.call(id).await? else {
             return Err(Error::SessionEnded);
         };
@@ -25,12 +32,24 @@ impl App {
     }
 
     /// Checks signature and claims alone, and returns the session that the token names.
-    pub(super) fn verify(&self, access_token: &str) -> Result<SessionId, Error> {
-        let keys = self.signing_keys();
-        let claims = self
-            .verifier
-            .verify(access_token, keys.verifying(), self.now().unix_seconds())
-            .map_err(|error| Error::InvalidToken(error.to_string()))?;
-        claims.sid.parse().map_err(|_| Error::InvalidToken("sid is not a session id".to_owned()))
+    pub(super) async fn verify(&self, access_token: &str) -> Result<SessionId, Error> {
+        let claims = self.verify_claims(access_token).await?;
+        session_id(&claims)
     }
+
+    pub(super) async fn verify_claims(&self, access_token: &str) -> Result<Claims, Error> {
+        let check =
+            || self.verifier.verify(access_token, self.signing_keys().verifying(), self.now().unix_seconds());
+        let mut claims = check();
+        if matches!(claims, Err(VerifyError::UnknownKey { .. })) {
+            // Perhaps another replica has begun to sign with a key that this one has not seen yet.
+            self.keys_look_again().await?;
+            claims = check();
+        }
+        claims.map_err(|error| Error::InvalidToken(error.to_string()))
+    }
+}
+
+pub(super) fn session_id(claims: &Claims) -> Result<SessionId, Error> {
+    claims.sid.parse().map_err(|_| Error::InvalidToken("sid is not a session id".to_owned()))
 }

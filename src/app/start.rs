@@ -1,14 +1,15 @@
-use std::sync::{Arc, RwLock};
+use std::sync::RwLock;
 
 use keyward_verify::{Algorithm, Typ, Verifier};
 use tokio::sync::Notify;
 
 use super::batches::Batches;
+use super::keys::KeyRules;
 use super::{App, Error, Rules, Signup, StartError, keys, master_key};
 use crate::clock::Clock;
 use crate::config::{AdminSettings, DatabaseUrl, Pooler, Settings, SigningAlgorithm, TokenTyp};
 use crate::crypto::{HashPool, HashSettings, RefreshTokens};
-use crate::domain::{Caller, Email, FamilyLimits, PasswordPolicy, Role, Roles};
+use crate::domain::{Caller, Email, FamilyLimits, PasswordPolicy, Role, Roles, RotationRules};
 use crate::events::Publisher;
 use crate::store::{DatabaseOptions, Location, Store};
 
@@ -48,8 +49,9 @@ impl App {
         let token_epoch = store
             .read("installation", |tx| Box::pin(async move { tx.installation_token_epoch().await }))
             .await?;
-        let kinds = (algorithm(settings.token.algorithm), typ(settings.token.typ));
-        let signing_keys = keys::load_or_create(&store, &keyring, kinds, clock.now()).await?;
+        let key_rules = key_rules(settings);
+        let sinks = [publisher.sink()];
+        let signing_keys = keys::start(&store, &keyring, &key_rules, &sinks, clock.now()).await?;
         let hash_pool = HashPool::start(hash_settings(settings))
             .map_err(|error| StartError::Configuration(format!("argon2: {error}")))?;
         let refresh_tokens = RefreshTokens::new(&keyring, token_epoch);
@@ -58,12 +60,14 @@ impl App {
             batches: Batches::start(&store, &clock, &refresh_tokens, rules.family_limits),
             refresh_tokens,
             identifiers: keyring.current().identifier_mac(),
-            signing_keys: RwLock::new(Arc::new(signing_keys)),
+            signing_keys: RwLock::new(signing_keys),
             verifier: Verifier::new(&settings.issuer, &settings.audience)
-                .typ(kinds.1)
+                .typ(key_rules.typ)
                 .leeway_seconds(CLOCK_SKEW_SECONDS)
                 .expiry_leeway_seconds(0),
             outbox_bell: Notify::new(),
+            keyring,
+            key_rules,
             rules,
             store,
             clock,
@@ -142,6 +146,20 @@ fn rules(settings: &Settings) -> Rules {
         password_policy: PasswordPolicy {
             min_length: settings.password.min_length,
             max_length: settings.password.max_length,
+        },
+    }
+}
+
+fn key_rules(settings: &Settings) -> KeyRules {
+    let algorithm = algorithm(settings.token.algorithm);
+    KeyRules {
+        algorithm,
+        typ: typ(settings.token.typ),
+        rotation: RotationRules {
+            algorithm: algorithm.as_str().to_owned(),
+            rotate_every: settings.keys.rotate_every,
+            publish_before: settings.keys.publish_before,
+            retire_for: settings.token.access_ttl + keys::HEARD_WITHIN,
         },
     }
 }

@@ -27,14 +27,11 @@ pub(super) async fn run(flags: &SettingFlags) -> Result<(), Exit> {
     let server = Server::bind(&app, &settings).map_err(|error| Exit::configuration(error.to_string()))?;
     announce(&settings, server.bound().map_err(|error| Exit::failure(error.to_string()))?);
 
-    let (stop_relay, relay_stopped) = watch::channel(false);
-    let relay = tokio::spawn({
-        let app = Arc::clone(&app);
-        async move { app.relay_run(relay_stopped).await }
-    });
+    let (stop_background, background_stopped) = watch::channel(false);
+    let background = app.background(&background_stopped);
     let served = server.serve(stop).await;
-    let _ = stop_relay.send(true);
-    let _ = relay.await;
+    let _ = stop_background.send(true);
+    background.await;
     app.close().await;
     tracing::info!("stopped");
     served.map_err(|error| Exit::failure(error.to_string()))

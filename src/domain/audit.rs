@@ -9,11 +9,22 @@ pub enum SecurityEvent {
     UserCreated,
     LoginSucceeded,
     LoginFailed,
+    PasswordChanged,
+    PasswordChangeFailed,
+    PasswordReset,
+    UserDisabled,
+    UserEnabled,
+    UserRolesChanged,
+    UserDeleted,
     SessionRevoked,
     SessionsRevoked,
     RefreshTokenReused,
     RefreshTokenAhead,
+    ClientCreated,
+    ClientRevoked,
     SigningKeyCreated,
+    SigningKeyPromoted,
+    SigningKeyRevoked,
 }
 
 impl SecurityEvent {
@@ -23,11 +34,22 @@ impl SecurityEvent {
             Self::UserCreated => "user_created",
             Self::LoginSucceeded => "login_succeeded",
             Self::LoginFailed => "login_failed",
+            Self::PasswordChanged => "password_changed",
+            Self::PasswordChangeFailed => "password_change_failed",
+            Self::PasswordReset => "password_reset",
+            Self::UserDisabled => "user_disabled",
+            Self::UserEnabled => "user_enabled",
+            Self::UserRolesChanged => "user_roles_changed",
+            Self::UserDeleted => "user_deleted",
             Self::SessionRevoked => "session_revoked",
             Self::SessionsRevoked => "sessions_revoked",
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::RefreshTokenAhead => "refresh_token_ahead",
+            Self::ClientCreated => "client_created",
+            Self::ClientRevoked => "client_revoked",
             Self::SigningKeyCreated => "signing_key_created",
+            Self::SigningKeyPromoted => "signing_key_promoted",
+            Self::SigningKeyRevoked => "signing_key_revoked",
         }
     }
 }
@@ -36,6 +58,7 @@ impl SecurityEvent {
 #[derive(Debug, Clone)]
 pub struct AuditRecord {
     pub event: SecurityEvent,
+    /// Whom it is about.
     pub user_id: Option<UserId>,
     pub session_id: Option<SessionId>,
     pub caller: Caller,

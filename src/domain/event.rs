@@ -1,51 +1,81 @@
 use serde_json::{Value, json};
 
-use super::{Email, EndReason, EventId, Roles, SessionId, Timestamp, UserId};
+use super::{Email, EndReason, EventId, Kid, Roles, SessionId, Timestamp, UserId, UserStatus};
 
 /// A fact that other services hear of. Never holds a secret.
 #[derive(Debug, Clone)]
 pub enum Event {
-    UserCreated { user_id: UserId, email: Email, email_verified: bool, roles: Roles },
-    SessionRevoked { user_id: UserId, sessions: Vec<SessionId>, reason: EndReason },
-    RefreshTokenReused { user_id: UserId, session_id: SessionId },
-}
-
-/// The type of an event, as it stands in the envelope and in routing keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventKind {
-    UserCreated,
-    SessionRevoked,
-    RefreshTokenReused,
-}
-
-impl EventKind {
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::UserCreated => "auth.user_created",
-            Self::SessionRevoked => "auth.session_revoked",
-            Self::RefreshTokenReused => "auth.refresh_token_reused",
-        }
-    }
+    UserCreated {
+        user_id: UserId,
+        email: Email,
+        email_verified: bool,
+        roles: Roles,
+    },
+    /// Something about the user changed that has no event of its own, such as being enabled again.
+    UserUpdated {
+        user_id: UserId,
+        status: UserStatus,
+    },
+    UserRolesChanged {
+        user_id: UserId,
+        roles: Roles,
+    },
+    UserDisabled {
+        user_id: UserId,
+    },
+    UserDeleted {
+        user_id: UserId,
+    },
+    PasswordChanged {
+        user_id: UserId,
+    },
+    SessionRevoked {
+        user_id: UserId,
+        sessions: Vec<SessionId>,
+        reason: EndReason,
+    },
+    RefreshTokenReused {
+        user_id: UserId,
+        session_id: SessionId,
+    },
+    /// `kid` signs from now on.
+    SigningKeyRotated {
+        kid: Kid,
+        previous: Option<Kid>,
+    },
 }
 
 impl Event {
+    /// Returns the type, as it stands in the envelope and in routing keys.
     #[must_use]
-    pub const fn kind(&self) -> EventKind {
+    pub const fn kind(&self) -> &'static str {
         match self {
-            Self::UserCreated { .. } => EventKind::UserCreated,
-            Self::SessionRevoked { .. } => EventKind::SessionRevoked,
-            Self::RefreshTokenReused { .. } => EventKind::RefreshTokenReused,
+            Self::UserCreated { .. } => "auth.user_created",
+            Self::UserUpdated { .. } => "auth.user_updated",
+            Self::UserRolesChanged { .. } => "auth.user_roles_changed",
+            Self::UserDisabled { .. } => "auth.user_disabled",
+            Self::UserDeleted { .. } => "auth.user_deleted",
+            Self::PasswordChanged { .. } => "auth.password_changed",
+            Self::SessionRevoked { .. } => "auth.session_revoked",
+            Self::RefreshTokenReused { .. } => "auth.refresh_token_reused",
+            Self::SigningKeyRotated { .. } => "auth.signing_key_rotated",
         }
     }
 
-    /// Returns the user whom the event is about: order is kept per subject.
+    /// Returns the user whom the event is about: order is kept per user. `None` for what is about
+    /// the installation.
     #[must_use]
-    pub const fn subject(&self) -> UserId {
+    pub const fn subject(&self) -> Option<UserId> {
         match self {
             Self::UserCreated { user_id, .. }
+            | Self::UserUpdated { user_id, .. }
+            | Self::UserRolesChanged { user_id, .. }
+            | Self::UserDisabled { user_id }
+            | Self::UserDeleted { user_id }
+            | Self::PasswordChanged { user_id }
             | Self::SessionRevoked { user_id, .. }
-            | Self::RefreshTokenReused { user_id, .. } => *user_id,
+            | Self::RefreshTokenReused { user_id, .. } => Some(*user_id),
+            Self::SigningKeyRotated { .. } => None,
         }
     }
 
@@ -59,6 +89,15 @@ impl Event {
                 "email_verified": email_verified,
                 "roles": roles.names(),
             }),
+            Self::UserUpdated { user_id, status } => {
+                json!({ "user_id": user_id, "status": status.as_str() })
+            }
+            Self::UserRolesChanged { user_id, roles } => {
+                json!({ "user_id": user_id, "roles": roles.names() })
+            }
+            Self::UserDisabled { user_id }
+            | Self::UserDeleted { user_id }
+            | Self::PasswordChanged { user_id } => json!({ "user_id": user_id }),
             Self::SessionRevoked { user_id, sessions, reason } => json!({
                 "user_id": user_id,
                 "session_ids": sessions,
@@ -68,6 +107,10 @@ impl Event {
                 "user_id": user_id,
                 "session_id": session_id,
             }),
+            Self::SigningKeyRotated { kid, previous } => json!({
+                "kid": kid.as_str(),
+                "previous_kid": previous.as_ref().map(Kid::as_str),
+            }),
         }
     }
 }
@@ -76,7 +119,7 @@ impl Event {
 #[derive(Debug, Clone)]
 pub struct PendingEvent {
     pub id: EventId,
-    pub subject: UserId,
+    pub subject: Option<UserId>,
     /// Counts the events of a subject, in the order in which they were committed.
     pub sequence: i64,
     pub kind: String,

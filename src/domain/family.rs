@@ -48,6 +48,11 @@ pub struct Family {
 pub enum EndReason {
     Logout,
     LogoutAll,
+    /// By its owner, from another session.
+    Revoked,
+    PasswordChanged,
+    /// By an admin: ended, disabled, or the password was reset.
+    Admin,
     Reuse,
     /// A token ahead of the database: it was restored, or a fail-over lost writes.
     Ahead,
@@ -56,11 +61,25 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    const ALL: [Self; 8] = [
+        Self::Logout,
+        Self::LogoutAll,
+        Self::Revoked,
+        Self::PasswordChanged,
+        Self::Admin,
+        Self::Reuse,
+        Self::Ahead,
+        Self::SessionLimit,
+    ];
+
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Logout => "logout",
             Self::LogoutAll => "logout_all",
+            Self::Revoked => "revoked",
+            Self::PasswordChanged => "password_changed",
+            Self::Admin => "admin",
             Self::Reuse => "refresh_token_reused",
             Self::Ahead => "refresh_token_ahead",
             Self::SessionLimit => "session_limit",
@@ -69,9 +88,7 @@ impl EndReason {
 
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Logout, Self::LogoutAll, Self::Reuse, Self::Ahead, Self::SessionLimit]
-            .into_iter()
-            .find(|reason| reason.as_str() == text)
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
     }
 }
 

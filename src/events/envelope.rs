@@ -12,7 +12,8 @@ pub struct Envelope<'a> {
     source: &'a str,
     #[serde(rename = "type")]
     kind: &'a str,
-    subject: UserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<UserId>,
     time: Timestamp,
     datacontenttype: &'static str,
     sequence: String,
@@ -52,7 +53,7 @@ mod tests {
     fn an_envelope_is_cloudevents_structured_json() {
         let event = PendingEvent {
             id: EventId::new(Uuid::from_u128(1)),
-            subject: UserId::new(Uuid::from_u128(2)),
+            subject: Some(UserId::new(Uuid::from_u128(2))),
             sequence: 7,
             kind: "auth.user_created".to_owned(),
             occurred_at: Timestamp::from_micros(1_000_000),

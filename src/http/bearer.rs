@@ -3,9 +3,11 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 
 use super::problem::{Code, Problem};
-use crate::app::{App, Principal};
+use crate::app::{App, Principal, ServiceClient};
 
 /// The text of an access token, not yet checked; `None` without an `Authorization` header.
 ///
@@ -29,6 +31,29 @@ impl<S: Sync> FromRequestParts<S> for Bearer {
         }
         Ok(Self(Some(token.trim_start_matches(' ').to_owned())))
     }
+}
+
+/// A service that has proved who it is by HTTP Basic (RFC 6749 §2.3.1).
+pub(super) struct Service(pub ServiceClient);
+
+impl FromRequestParts<Arc<App>> for Service {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let value = parts.headers.get(header::AUTHORIZATION);
+        let invalid = || Problem::new(Code::InvalidClient);
+        let (id, secret) = value.and_then(|value| basic(value.to_str().ok()?)).ok_or_else(invalid)?;
+        let id = id.parse().map_err(|_| invalid())?;
+        Ok(Self(app.client_authenticate(id, &secret).await?))
+    }
+}
+
+/// Reads the user and the password of RFC 7617. Neither of ours has a character to be escaped.
+fn basic(value: &str) -> Option<(String, String)> {
+    let (scheme, encoded) = value.split_once(' ')?;
+    let decoded = BASE64_STANDARD.decode(encoded.trim()).ok()?;
+    let (id, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    scheme.eq_ignore_ascii_case("basic").then(|| (id.to_owned(), secret.to_owned()))
 }
 
 /// A caller with a live session, checked against the database.

@@ -43,6 +43,34 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for OptionalJson<T> {
     }
 }
 
+/// A form (`application/x-www-form-urlencoded`), as OAuth endpoints take it: unknown parameters are
+/// ignored, a known one given twice is refused (RFC 6749 §3.1).
+pub(super) struct Form<T>(pub T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Form<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        if media_type(request.headers()).as_deref() != Some("application/x-www-form-urlencoded") {
+            return Err(Problem::new(Code::UnsupportedMediaType)
+                .detail("send `Content-Type: application/x-www-form-urlencoded`"));
+        }
+        let bytes = body(request.into_body()).await?;
+        serde_urlencoded::from_bytes(&bytes).map(Self).map_err(|error| {
+            // The message quotes the name of a field, and never a value.
+            let name = error.to_string();
+            let name = name.split('`').nth(1).unwrap_or_default().to_owned();
+            Problem::field(format!("/{name}"), "invalid", "is missing, or is given more than once")
+        })
+    }
+}
+
+fn media_type(headers: &HeaderMap) -> Option<String> {
+    let kind = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let (essence, _) = kind.split_once(';').unwrap_or((kind, ""));
+    (!headers.contains_key(header::CONTENT_ENCODING)).then(|| essence.trim().to_ascii_lowercase())
+}
+
 /// Query parameters, taken strictly.
 pub(super) struct Parameters<T>(pub T);
 

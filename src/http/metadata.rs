@@ -39,6 +39,10 @@ fn document(app: &App) -> Map<String, Value> {
     let members = [
         ("issuer", json!(issuer)),
         ("jwks_uri", json!(format!("{issuer}/.well-known/jwks.json"))),
+        ("introspection_endpoint", json!(format!("{issuer}/oauth/introspect"))),
+        ("introspection_endpoint_auth_methods_supported", json!(["client_secret_basic"])),
+        ("revocation_endpoint", json!(format!("{issuer}/oauth/revoke"))),
+        ("revocation_endpoint_auth_methods_supported", json!(["none"])),
         ("response_types_supported", json!([])),
         ("grant_types_supported", json!([])),
     ];

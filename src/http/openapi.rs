@@ -15,6 +15,7 @@ use super::router;
     servers((url = "/", description = "This server")),
     tags(
         (name = "auth", description = "For users and their clients"),
+        (name = "oauth", description = "For services that cannot wait for a token to expire"),
         (name = "discovery", description = "For services that verify tokens, and for monitors"),
     ),
     modifiers(&Bearer)
@@ -30,6 +31,9 @@ impl Modify for Bearer {
         scheme.description = Some("The `access_token` of a login or a refresh".to_owned());
         let components = openapi.components.get_or_insert_with(Default::default);
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+        let mut client = Http::new(HttpAuthScheme::Basic);
+        client.description = Some("A service client: `keyward clients create NAME`".to_owned());
+        components.add_security_scheme("client", SecurityScheme::Http(client));
     }
 }
 

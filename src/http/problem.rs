@@ -25,6 +25,9 @@ pub(super) enum Code {
     MethodNotAllowed,
     RequestTimeout,
     EmailTaken,
+    KeyTooFresh,
+    InvalidClient,
+    ClientExists,
     BodyTooLarge,
     UnsupportedMediaType,
     HeadersTooLarge,
@@ -38,7 +41,7 @@ pub(super) enum Code {
 type Entry = (StatusCode, &'static str, &'static str);
 
 impl Code {
-    pub(super) const ALL: [Self; 20] = [
+    pub(super) const ALL: [Self; 23] = [
         Self::MalformedJson,
         Self::InvalidRequest,
         Self::InvalidCredentials,
@@ -52,6 +55,9 @@ impl Code {
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::EmailTaken,
+        Self::KeyTooFresh,
+        Self::InvalidClient,
+        Self::ClientExists,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::HeadersTooLarge,
@@ -76,6 +82,9 @@ impl Code {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::RequestTimeout => "request_timeout",
             Self::EmailTaken => "email_taken",
+            Self::KeyTooFresh => "key_too_fresh",
+            Self::InvalidClient => "invalid_client",
+            Self::ClientExists => "client_exists",
             Self::BodyTooLarge => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::HeadersTooLarge => "headers_too_large",
@@ -106,6 +115,9 @@ impl Code {
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "The method is not allowed here", "The `Allow` header lists the methods of this path."),
             Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "The request took too long to arrive", "Send the whole body within ten seconds."),
             Self::EmailTaken => (StatusCode::CONFLICT, "The e-mail address is taken", "Log in instead, or sign up with another address. If an earlier answer was lost, log in: the account exists."),
+            Self::InvalidClient => (StatusCode::UNAUTHORIZED, "The service client is not known", "Send the name and the secret that `keyward clients create` printed, by HTTP Basic."),
+            Self::ClientExists => (StatusCode::CONFLICT, "The name of the client is taken", "Names of clients are not used again; choose another one."),
+            Self::KeyTooFresh => (StatusCode::CONFLICT, "The pending key has not been public for long enough", "Verifiers that cache the key set would refuse its tokens. Wait, or rotate with `now`."),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large", "Bodies are at most 16 KiB."),
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type is not supported", "Send `Content-Type: application/json`, without a content encoding."),
             Self::HeadersTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large", "All headers together are at most 16 KiB."),
@@ -213,6 +225,7 @@ impl Problem {
     /// RFC 6750 §3: an error code only where a token was sent.
     const fn challenge(&self) -> &'static str {
         match self.code {
+            Code::InvalidClient => "Basic realm=\"keyward\", charset=\"UTF-8\"",
             Code::InvalidToken | Code::SessionEnded => "Bearer realm=\"keyward\", error=\"invalid_token\"",
             _ => "Bearer realm=\"keyward\"",
         }
@@ -232,6 +245,10 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let code = match &error {
             Error::EmailTaken => Code::EmailTaken,
+            Error::NotFound => Code::NotFound,
+            Error::InvalidClient => Code::InvalidClient,
+            Error::ClientExists => Code::ClientExists,
+            Error::KeyTooFresh { .. } => return Self::new(Code::KeyTooFresh).detail(error.to_string()),
             Error::SignupDisabled => Code::SignupDisabled,
             Error::InvalidCredentials => Code::InvalidCredentials,
             Error::InvalidToken(reason) => {

@@ -12,7 +12,10 @@ use utoipa_axum::routes;
 
 use super::openapi::Description;
 use super::problem::{Code, Problem};
-use super::{docs, error_pages, health, jwks, login, logout, me, metadata, refresh, request, signup};
+use super::{
+    docs, error_pages, health, introspect, jwks, login, logout, me, metadata, password, refresh, request,
+    revoke, sessions, signup,
+};
 use crate::app::App;
 use crate::config::Settings;
 
@@ -24,6 +27,11 @@ pub(super) fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(refresh::refresh)) //                POST /auth/refresh
         .routes(routes!(logout::logout)) //                  POST /auth/logout
         .routes(routes!(me::me)) //                          GET  /auth/me
+        .routes(routes!(sessions::list)) //                  GET  /auth/sessions
+        .routes(routes!(sessions::revoke)) //                DELETE /auth/sessions/{id}
+        .routes(routes!(password::change)) //                POST /auth/password
+        .routes(routes!(introspect::introspect)) //          POST /oauth/introspect
+        .routes(routes!(revoke::revoke)) //                  POST /oauth/revoke
         .routes(routes!(jwks::jwks)) //                      GET  /.well-known/jwks.json
         .routes(routes!(metadata::openid_configuration)) //  GET  /.well-known/openid-configuration
         .routes(routes!(metadata::authorization_server)) //  GET  /.well-known/oauth-authorization-server

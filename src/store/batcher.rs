@@ -150,10 +150,10 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::sync::Semaphore;
 
+    type Asked = Arc<std::sync::Mutex<Vec<Vec<u32>>>>;
+
     /// A batcher whose statements wait for a permit, and what it was asked.
-    fn gated(
-        capacity: usize,
-    ) -> (Arc<Batcher<u32, u32>>, Arc<Semaphore>, Arc<std::sync::Mutex<Vec<Vec<u32>>>>) {
+    fn gated(capacity: usize) -> (Arc<Batcher<u32, u32>>, Arc<Semaphore>, Asked) {
         let gate = Arc::new(Semaphore::new(0));
         let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
         let run = {

@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::domain::{
-    AuditId, EndReason, Epoch, EventId, Generation, Handle, KeyId, Roles, SessionId, Timestamp, UserId,
-    UserStatus,
+    AuditId, ClientId, EndReason, Epoch, EventId, Generation, Handle, KeyId, KeyState, Kid, Roles, SessionId,
+    Timestamp, UserId, UserStatus,
 };
 
 /// A type that fits in one column.
@@ -75,6 +75,15 @@ stored!(Roles as String, |roles: Roles| roles.to_words(), |words: String| {
 });
 stored!(UserStatus as String, |status: UserStatus| status.as_str().to_owned(), |text: String| {
     text.parse().map_err(|_| "not a status".to_owned())
+});
+stored!(ClientId as String, |id: ClientId| id.to_string(), |text: String| {
+    text.parse().map_err(|_| "not a client id".to_owned())
+});
+stored!(Kid as String, |kid: Kid| kid.as_str().to_owned(), |text: String| {
+    Kid::parse(&text).ok_or_else(|| "not a key id".to_owned())
+});
+stored!(KeyState as String, |state: KeyState| state.as_str().to_owned(), |text: String| {
+    KeyState::parse(&text).ok_or_else(|| "not a state".to_owned())
 });
 stored!(EndReason as String, |reason: EndReason| reason.as_str().to_owned(), |text: String| {
     EndReason::parse(&text).ok_or_else(|| "not a reason".to_owned())

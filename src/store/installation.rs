@@ -7,11 +7,18 @@ use crate::domain::{KeyId, Timestamp};
 pub struct MasterKeyRow {
     pub key_id: KeyId,
     pub check_value: Vec<u8>,
+    /// Set once nothing is sealed with it any more: a replica may be without it.
+    pub retired: bool,
 }
 
 impl Record for MasterKeyRow {
     fn read(row: &Row<'_>) -> Result<Self, StoreError> {
-        Ok(Self { key_id: row.get("key_id")?, check_value: row.get("check_value")? })
+        let retired_at: Option<Timestamp> = row.optional("retired_at")?;
+        Ok(Self {
+            key_id: row.get("key_id")?,
+            check_value: row.get("check_value")?,
+            retired: retired_at.is_some(),
+        })
     }
 }
 
@@ -32,9 +39,23 @@ impl Tx {
     }
 
     pub async fn master_keys_list(&mut self) -> Result<Vec<MasterKeyRow>, StoreError> {
-        self.query("SELECT key_id, check_value FROM master_keys ORDER BY created_at, key_id")
+        self.query("SELECT key_id, check_value, retired_at FROM master_keys ORDER BY created_at, key_id")
             .fetch_all()
             .await
+    }
+
+    /// Lets replicas be without any master key but the current one.
+    pub async fn master_keys_retire_all_but(
+        &mut self,
+        current: KeyId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.query("UPDATE master_keys SET retired_at = $2 WHERE key_id <> $1 AND retired_at IS NULL")
+            .bind(current)
+            .bind(now)
+            .execute()
+            .await
+            .map(drop)
     }
 
     /// Records a master key; one that is there already is left as it is.

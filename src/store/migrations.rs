@@ -40,12 +40,13 @@ macro_rules! step {
 }
 
 /// In order; the version of a step is its place, counted from one.
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 6] = [
     step!("0001_users_auth"),
     step!("0002_refresh_tokens"),
     step!("0003_signing_keys"),
     step!("0004_outbox"),
     step!("0005_audit_log"),
+    step!("0006_clients"),
 ];
 
 /// The oldest binary (by the number of steps it knows) that works with this schema. Raise it only

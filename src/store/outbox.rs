@@ -1,6 +1,9 @@
 use super::sql::{Record, Row};
 use super::{Lease, StoreError, Tx};
-use crate::domain::{Event, EventId, PendingEvent, Timestamp};
+use crate::domain::{Event, EventId, PendingEvent, Timestamp, UserId};
+
+/// Stands in `subject_id` for events that are about no user.
+const INSTALLATION: UserId = UserId::new(uuid::Uuid::nil());
 
 /// An event that a sink has not confirmed yet.
 #[derive(Debug, Clone)]
@@ -22,7 +25,7 @@ impl Record for Delivery {
         let data: String = row.get("data")?;
         let event = PendingEvent {
             id: row.get("event_id")?,
-            subject: row.get("subject_id")?,
+            subject: Some(row.get("subject_id")?).filter(|subject| *subject != INSTALLATION),
             sequence: row.get("subject_seq")?,
             kind: row.get("type")?,
             occurred_at: row.get("occurred_at")?,
@@ -58,19 +61,31 @@ impl Tx {
         sinks: &[&'static str],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let subject = event.subject();
-        let Seq(seq) = self
-            .query("UPDATE users_auth SET event_seq = event_seq + 1 WHERE id = $1 RETURNING event_seq")
-            .bind(subject)
-            .fetch_one()
-            .await?;
+        let subject = event.subject().unwrap_or(INSTALLATION);
+        let Seq(seq) = match event.subject() {
+            Some(user) => {
+                self.query(
+                    "UPDATE users_auth SET event_seq = event_seq + 1 WHERE id = $1 RETURNING event_seq",
+                )
+                .bind(user)
+                .fetch_one()
+                .await?
+            }
+            None => {
+                self.query(
+                    "UPDATE installation SET event_seq = event_seq + 1 WHERE id = 1 RETURNING event_seq",
+                )
+                .fetch_one()
+                .await?
+            }
+        };
         self.query(
             "INSERT INTO outbox (id, subject_id, subject_seq, type, occurred_at, data) VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(id)
         .bind(subject)
         .bind(seq)
-        .bind(event.kind().as_str().to_owned())
+        .bind(event.kind().to_owned())
         .bind(now)
         .bind(event.data().to_string())
         .execute()

@@ -49,8 +49,7 @@ pub struct Rotation {
 impl Rotation {
     /// A family that was last rotated at this time or earlier has idled too long.
     fn idle_since(&self) -> Timestamp {
-        let idle = i64::try_from(self.limits.idle.as_micros()).unwrap_or(i64::MAX);
-        Timestamp::from_micros(self.now.micros().saturating_sub(idle))
+        self.now - self.limits.idle
     }
 }
 
@@ -232,6 +231,17 @@ impl Tx {
         }
     }
 
+    pub async fn refresh_token_find(&mut self, handle: Handle) -> Result<Option<FamilyWithUser>, StoreError> {
+        self.query(concat!(
+            "SELECT ",
+            family_columns!(),
+            " FROM refresh_tokens AS r JOIN users_auth AS u ON u.id = r.user_id WHERE r.handle = $1"
+        ))
+        .bind(handle)
+        .fetch_optional()
+        .await
+    }
+
     /// Reads a session and holds it, and its user, until the transaction ends. The user comes
     /// first, here and everywhere: two transactions that lock in one order cannot deadlock.
     pub async fn session_lock(&mut self, id: SessionId) -> Result<Option<FamilyWithUser>, StoreError> {
@@ -336,6 +346,19 @@ impl Tx {
             .fetch_all()
             .await?;
         Ok(ended.into_iter().map(|Id(id)| id).collect())
+    }
+
+    /// Deletes some of the sessions that were over before `then`, and returns how many.
+    pub async fn sessions_purge(&mut self, then: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.query(
+            "DELETE FROM refresh_tokens WHERE id IN (
+                SELECT id FROM refresh_tokens WHERE expires_at < $1 OR ended_at < $1 LIMIT $2
+             )",
+        )
+        .bind(then)
+        .bind(i64::from(limit))
+        .execute()
+        .await
     }
 
     /// Ends the least recently used sessions of a user beyond the newest `keep`.

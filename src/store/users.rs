@@ -55,6 +55,14 @@ impl Record for User {
     }
 }
 
+struct SessionEpoch(Epoch);
+
+impl Record for SessionEpoch {
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        row.get("session_epoch").map(Self)
+    }
+}
+
 struct Count(i64);
 
 impl Record for Count {
@@ -94,6 +102,36 @@ impl Tx {
         .bind(email.canonical().to_owned())
         .fetch_optional()
         .await
+    }
+
+    pub async fn user_credential_by_id(&mut self, id: UserId) -> Result<Option<Credential>, StoreError> {
+        self.query("SELECT id, password_hash, status, session_epoch FROM users_auth WHERE id = $1")
+            .bind(id)
+            .fetch_optional()
+            .await
+    }
+
+    /// Replaces the password and advances the epoch, unless either changed since `old` was read.
+    pub async fn user_password_replace(
+        &mut self,
+        old: &Credential,
+        password_hash: String,
+        now: Timestamp,
+    ) -> Result<Option<Epoch>, StoreError> {
+        let epoch: Option<SessionEpoch> = self
+            .query(
+                "UPDATE users_auth SET password_hash = $4, session_epoch = session_epoch + 1, updated_at = $5 \
+                 WHERE id = $1 AND password_hash = $2 AND session_epoch = $3 AND status = 'active' \
+                 RETURNING session_epoch",
+            )
+            .bind(old.user_id)
+            .bind(old.password_hash.clone())
+            .bind(old.session_epoch)
+            .bind(password_hash)
+            .bind(now)
+            .fetch_optional()
+            .await?;
+        Ok(epoch.map(|SessionEpoch(epoch)| epoch))
     }
 
     /// Holds a user's row until the transaction ends; to be called before its sessions are touched.
