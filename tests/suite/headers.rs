@@ -1,5 +1,6 @@
 //! Headers: the same protection on every answer, request ids, CORS, and no trust in `Host`.
 
+use base64::Engine as _;
 use reqwest::Method;
 use serde_json::json;
 
@@ -126,7 +127,6 @@ async fn a_spoofed_host_appears_nowhere() {
         }
     }
     let claims = user.access_token.split('.').nth(1).expect("claims").to_owned();
-    use base64::Engine as _;
     let claims = base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(claims).expect("base64url");
     assert!(!String::from_utf8_lossy(&claims).contains("evil"));
 }

@@ -4,6 +4,13 @@
 //! test` sets that up. Every test has a database of its own.
 
 #![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "the support is code of tests: it stops where what it expects is not so"
+)]
+#![expect(
     unreachable_pub,
     reason = "a test binary has no outside; `pub` marks what tests use of the support"
 )]

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use keyward::clock::Clock;
 use keyward::domain::{
-    AuditRecord, Caller, Email, EndReason, Epoch, Event, EventId, FamilyLimits, Generation, Handle, KeyId,
-    PresentedToken, Role, Roles, SecurityEvent, SessionId, Timestamp, User, UserId,
+    AuditRecord, Caller, ClientId, Email, EndReason, Epoch, Event, EventId, FamilyLimits, Generation, Handle,
+    KeyId, KeyStage, KeyState, Kid, PresentedToken, Role, Roles, SecurityEvent, SessionId, Timestamp, User,
+    UserId,
 };
 use keyward::random;
 use keyward::store::{
-    DeliveryOutcome, KeyState, MasterKeyRow, NewFamily, NewUser, Rotation, SigningKeyRow, Store, StoreError,
-    Tx, UserPage, Work,
+    DeliveryOutcome, MasterKeyRow, NewFamily, NewUser, Rotation, SigningKeyRow, Store, StoreError, Tx,
+    UserPage, Work,
 };
 use serde_json::json;
 
@@ -89,6 +90,7 @@ async fn sessions_open_advance_and_end() {
             assert_eq!((read.family.generation, read.family.mac_key), (Generation(0), MAC_KEY));
             assert_eq!((read.family.rotated_at, read.user.id), (now, user.id));
             assert!(tx.refresh_token_lock(Handle([9; 16])).await?.is_none());
+            assert_eq!(tx.refresh_token_find(handle).await?.expect("by handle").family.id, id);
             assert_eq!(tx.refresh_token_lock(handle).await?.expect("by handle").family.id, id);
             assert_eq!(tx.session_lock(id).await?.expect("by id").family.handle, handle);
             let later = now + Duration::from_secs(5);
@@ -203,21 +205,106 @@ async fn events_are_due_in_order_and_settled_under_the_lease() {
 }
 
 #[tokio::test]
-async fn keys_records_and_the_installation_are_kept() {
+async fn signing_keys_go_through_their_states() {
+    let (_database, store, now) = open().await;
+    run(&store, move |tx| {
+        Box::pin(async move {
+            tx.signing_keys_lock().await?;
+            tx.signing_key_insert(signing_key("a", KeyState::Active, now)).await?;
+            let later = now + Duration::from_secs(1);
+            tx.signing_key_insert(signing_key("b", KeyState::Pending, later)).await?;
+            let keys = tx.signing_keys_published().await?;
+            let states: Vec<_> = keys.iter().map(|key| (key.stage.kid.as_str(), key.stage.state)).collect();
+            assert_eq!(states, [("b", KeyState::Pending), ("a", KeyState::Active)], "newest first");
+            assert_eq!((&keys[1].sealed_private, keys[1].master_key), (&vec![1, 2, 3], MAC_KEY));
+            tx.signing_key_retire(kid("a"), later).await?;
+            tx.signing_key_promote(kid("b"), later).await?;
+            tx.signing_key_reseal(kid("b"), vec![4], KeyId(8)).await?;
+            let keys = tx.signing_keys_published().await?;
+            assert_eq!((keys[0].stage.state, keys[0].stage.promoted_at), (KeyState::Active, Some(later)));
+            assert_eq!((&keys[0].sealed_private, keys[0].master_key), (&vec![4], KeyId(8)));
+            assert_eq!((keys[1].stage.state, keys[1].stage.retired_at), (KeyState::Retired, Some(later)));
+            tx.signing_key_remove(kid("a")).await?;
+            assert_eq!(tx.signing_keys_published().await?.len(), 1);
+            Ok(())
+        })
+    })
+    .await;
+    let second: Result<(), StoreError> = store
+        .transaction("second", move |tx| {
+            Box::pin(async move { tx.signing_key_insert(signing_key("c", KeyState::Active, now)).await })
+        })
+        .await;
+    assert!(second.is_err(), "one active key");
+}
+
+#[tokio::test]
+async fn clients_are_named_once_and_revoked_for_good() {
+    let (_database, store, now) = open().await;
+    run(&store, move |tx| {
+        Box::pin(async move {
+            let id: ClientId = "orders".parse().expect("a name");
+            assert!(tx.client_insert(id.clone(), vec![1], now).await?);
+            assert!(!tx.client_insert(id.clone(), vec![2], now).await?, "taken");
+            let client = tx.client_by_id(id.clone()).await?.expect("a client");
+            assert_eq!((client.secret_sha256, client.created_at, client.revoked_at), (vec![1], now, None));
+            assert!(tx.client_revoke(id.clone(), now).await?);
+            assert!(!tx.client_revoke(id.clone(), now).await?, "once");
+            assert!(!tx.client_insert(id, vec![3], now).await?, "not even then");
+            let all = tx.clients_list().await?;
+            assert_eq!((all.len(), all[0].revoked_at), (1, Some(now)));
+            Ok(())
+        })
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_password_change_keeps_one_session() {
+    let (_database, store, now) = open().await;
+    let user = insert_user(&store, now).await;
+    let (kept, other) = (family(&user, 1, now), family(&user, 2, now));
+    let (kept_id, other_id) = (kept.id, other.id);
+    run(&store, move |tx| {
+        Box::pin(async move {
+            assert!(tx.session_insert(kept).await? && tx.session_insert(other).await?);
+            let listed = tx.sessions_list(user.id, rotation(now).limits, now).await?;
+            assert_eq!(listed.iter().map(|one| one.id).collect::<Vec<_>>(), [other_id, kept_id]);
+            let old = tx.user_credential_by_id(user.id).await?.expect("one");
+            let epoch = tx.user_password_replace(&old, "new".to_owned(), now).await?.expect("replaced");
+            assert_eq!(epoch, Epoch(1));
+            assert!(tx.user_password_replace(&old, "newer".to_owned(), now).await?.is_none(), "it changed");
+            assert!(
+                tx.sessions_list(user.id, rotation(now).limits, now).await?.is_empty(),
+                "of another epoch"
+            );
+            let ended = tx.sessions_end_all_but(user.id, kept_id, EndReason::Logout, now).await?;
+            assert_eq!(ended, [other_id]);
+            assert!(tx.session_restamp(kept_id, epoch).await?);
+            assert!(!tx.session_restamp(other_id, epoch).await?, "it has ended");
+            let listed = tx.sessions_list(user.id, rotation(now).limits, now).await?;
+            assert_eq!(listed.iter().map(|one| one.id).collect::<Vec<_>>(), [kept_id]);
+            Ok(())
+        })
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn records_and_the_installation_are_kept() {
     let (database, store, now) = open().await;
     run(&store, move |tx| {
         Box::pin(async move {
-            assert!(tx.signing_key_insert_active(signing_key("a"), now).await?);
-            assert!(!tx.signing_key_insert_active(signing_key("b"), now).await?, "one active key");
-            let keys = tx.signing_keys_published().await?;
-            assert_eq!((keys.len(), keys[0].kid.as_str(), keys[0].state), (1, "a", KeyState::Active));
-            assert_eq!((&keys[0].sealed_private, keys[0].master_key), (&vec![1, 2, 3], MAC_KEY));
             assert_eq!(tx.installation_token_epoch().await?, 0);
-            let row = MasterKeyRow { key_id: MAC_KEY, check_value: vec![1] };
+            let row = MasterKeyRow { key_id: MAC_KEY, check_value: vec![1], retired: false };
+            let next = MasterKeyRow { key_id: KeyId(8), ..row.clone() };
             tx.master_key_insert(row.clone(), now).await?;
             tx.master_key_insert(MasterKeyRow { check_value: vec![2], ..row }, now).await?;
+            tx.master_key_insert(next, now).await?;
+            tx.master_keys_retire_all_but(KeyId(8), now).await?;
             let rows = tx.master_keys_list().await?;
-            assert_eq!((rows.len(), rows[0].key_id, &rows[0].check_value), (1, MAC_KEY, &vec![1]));
+            let rows: Vec<_> = rows.iter().map(|row| (row.key_id, row.check_value[0], row.retired)).collect();
+            assert_eq!(rows, [(MAC_KEY, 1, true), (KeyId(8), 1, false)]);
 
             let caller = Caller::new(Some([127, 0, 0, 1].into()), Some("a\u{1b}gent"), "id".to_owned());
             let whole = AuditRecord::new(SecurityEvent::LoginFailed, &caller)
@@ -309,15 +396,24 @@ const fn rotation(now: Timestamp) -> Rotation {
     Rotation { limits, mac_key: MAC_KEY, now }
 }
 
-fn signing_key(kid: &str) -> SigningKeyRow {
+fn signing_key(name: &str, state: KeyState, now: Timestamp) -> SigningKeyRow {
     SigningKeyRow {
-        kid: kid.to_owned(),
-        algorithm: "ES256".to_owned(),
-        state: KeyState::Active,
+        stage: KeyStage {
+            kid: kid(name),
+            algorithm: "ES256".to_owned(),
+            state,
+            created_at: now,
+            promoted_at: None,
+            retired_at: None,
+        },
         public_jwk: "{}".to_owned(),
         sealed_private: vec![1, 2, 3],
         master_key: MAC_KEY,
     }
+}
+
+fn kid(name: &str) -> Kid {
+    Kid::parse(name).expect("a key id")
 }
 
 fn role(name: &str) -> Role {

@@ -193,8 +193,8 @@ fn template_name() -> String {
     files.sort();
     let all: String = files.iter().map(|path| std::fs::read_to_string(path).expect("a migration")).collect();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, all.as_bytes());
-    let hex: String = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("keyward_template_{hex}")
+    let head = digest.as_ref().first_chunk().copied().map_or(0, u64::from_be_bytes);
+    format!("keyward_template_{head:016x}")
 }
 
 async fn make_template(server: &PgConnectOptions, admin: &mut PgConnection, template: &str) {
