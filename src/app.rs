@@ -34,6 +34,7 @@ pub use keys::RotateWhen;
 use keys::{KeyRules, Loaded};
 pub use login::Credentials;
 pub use logout::{LogoutScope, SessionCredential};
+pub use master_key::create_data_dir;
 pub use me::Principal;
 pub use outbox::Relay;
 pub use signup::Signup;

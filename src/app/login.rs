@@ -115,7 +115,7 @@ impl App {
                         tx.user_rehash(user_id, credential.password_hash, new).await?;
                     }
                     tx.audit_insert(audit, now).await?;
-                    let ended = tx.sessions_end_excess(user_id, keep, now).await?;
+                    let ended = tx.sessions_end_excess(user_id, id, keep, now).await?;
                     if !ended.is_empty() {
                         let event = Event::SessionRevoked {
                             user_id,

@@ -86,15 +86,20 @@ fn from_file(data_dir: &Path, new_database: bool) -> Result<MasterKeys, StartErr
     MasterKeys::parse(text.trim()).map_err(|error| unusable(&path, &error))
 }
 
+/// Makes the key under another name first: a file called `master.key` is whole, whatever happens to us meanwhile.
 fn create(data_dir: &Path, path: &Path) -> Result<Zeroizing<String>, StartError> {
     let text = Zeroizing::new(config::MasterKey::new(random::bytes()).to_base64().to_string() + "\n");
+    let draft = path.with_extension(format!("{:08x}", u32::from_ne_bytes(random::bytes())));
     let write = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        File::open(data_dir)?.sync_all()
+        // Unlike a rename, this refuses to replace a key.
+        fs::hard_link(&draft, path)
     };
-    match write() {
+    let written = write();
+    let tidied = fs::remove_file(&draft).and_then(|()| File::open(data_dir)?.sync_all());
+    match written.and(tidied) {
         Ok(()) => Ok(text),
         // Another process that started with us was first: its key counts.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -105,7 +110,7 @@ fn create(data_dir: &Path, path: &Path) -> Result<Zeroizing<String>, StartError>
 }
 
 /// Makes the data folder, readable by its owner alone.
-pub(super) fn create_data_dir(path: &Path) -> Result<(), StartError> {
+pub fn create_data_dir(path: &Path) -> Result<(), StartError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| unusable(path, &error))
 }
 

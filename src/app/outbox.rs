@@ -38,12 +38,13 @@ impl App {
         let mut relay = Relay::new(self.now());
         let mut away = false;
         while !*stop.borrow() {
-            let full = match self.relay_once(&mut relay).await {
+            let more = match self.relay_once(&mut relay).await {
                 Ok(published) => {
                     if std::mem::take(&mut away) {
                         tracing::info!("relay works again");
                     }
-                    published == BATCH as usize
+                    // The next event of a user becomes due when the one before is confirmed.
+                    published > 0
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut away, true) {
@@ -52,7 +53,7 @@ impl App {
                     false
                 }
             };
-            if !full {
+            if !more {
                 tokio::select! {
                     () = self.outbox_bell.notified() => {}
                     () = tokio::time::sleep(POLL) => {}

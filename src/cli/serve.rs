@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::log::{self, LevelHandle, Stream};
 use super::{Exit, SettingFlags, print};
-use crate::app::App;
+use crate::app::{App, create_data_dir};
 use crate::clock::Clock;
 use crate::config::{DatabaseUrl, Settings};
 use crate::http::{Bound, Server};
@@ -65,8 +65,7 @@ fn serve_lock(settings: &Settings) -> Result<Option<File>, Exit> {
     let lock_path = path.with_extension("lock");
     let unusable =
         |error: &dyn std::fmt::Display| Exit::configuration(format!("{}: {error}", lock_path.display()));
-    std::fs::create_dir_all(lock_path.parent().unwrap_or(Path::new(".")))
-        .map_err(|error| unusable(&error))?;
+    create_data_dir(lock_path.parent().unwrap_or(Path::new(".")))?;
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
     let file = file.map_err(|error| unusable(&error))?;
     match file.try_lock() {

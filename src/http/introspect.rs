@@ -25,23 +25,33 @@ pub(super) struct TokenForm {
 pub(super) struct IntrospectionBody {
     active: bool,
     #[serde(flatten)]
+    #[schema(value_type = ActiveBody)]
     token: Option<ActiveBody>,
 }
 
+/// Of an active token only.
 #[derive(Serialize, ToSchema)]
 struct ActiveBody {
-    #[schema(example = "Bearer")]
+    #[schema(required = false, example = "Bearer")]
     token_type: &'static str,
+    #[schema(required = false)]
     iss: String,
+    #[schema(required = false)]
     sub: String,
+    #[schema(required = false)]
     aud: String,
+    #[schema(required = false)]
     client_id: &'static str,
+    #[schema(required = false)]
     exp: i64,
+    #[schema(required = false)]
     iat: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     jti: Option<String>,
+    #[schema(required = false)]
     sid: String,
     /// As the database has them now.
+    #[schema(required = false)]
     roles: Vec<String>,
 }
 

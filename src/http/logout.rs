@@ -37,7 +37,7 @@ pub(super) struct LogoutParameters {
     security((), ("bearer" = [])),
     responses(
         (status = 204, description = "The session has ended"),
-        (status = 400, description = "`malformed_json`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 400, description = "`malformed_json`, `bad_request`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`missing_token`, `invalid_token`, `invalid_refresh_token`, `session_ended`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),

@@ -1,4 +1,7 @@
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{Content, ContentBuilder, HeaderBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::router;
@@ -9,7 +12,8 @@ use super::router;
         title = "Keyward",
         description = "Sign-up, login, JWTs that other services verify on their own, refresh tokens that rotate, \
                        logout that takes effect at once.\n\nErrors are RFC 9457 `application/problem+json` with a \
-                       stable `code`.",
+                       stable `code`. Only what is not HTTP at all, or has more than 16 KiB of headers, gets a bare \
+                       400 or 431.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     servers((url = "/", description = "This server")),
@@ -40,7 +44,57 @@ impl Modify for Bearer {
 /// Writes the OpenAPI 3.1 document, made from the handlers.
 #[must_use]
 pub fn document() -> String {
-    let mut json = router::api().into_openapi().to_pretty_json().unwrap_or_default();
+    let mut openapi = router::api().into_openapi();
+    for path in openapi.paths.paths.values_mut() {
+        let methods = [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete];
+        methods.into_iter().flatten().for_each(complete);
+    }
+    let mut json = openapi.to_pretty_json().unwrap_or_default();
     json.push('\n');
     json
+}
+
+/// Adds what holds for every route, so that no handler needs to repeat it.
+fn complete(operation: &mut Operation) {
+    let responses = &mut operation.responses.responses;
+    let mut problem = |status: &str, code: &str| {
+        responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem_response(code)));
+    };
+    problem("500", "`internal_error`");
+    problem("503", "`unavailable`");
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        problem("400", "`bad_request`");
+        problem("408", "`request_timeout`");
+        body.content.values_mut().for_each(left_out_not_null);
+    }
+    for (status, response) in responses {
+        let RefOr::T(response) = response else { continue };
+        let mut header = |name: &str, description: &str| {
+            let text = ObjectBuilder::new().schema_type(Type::String);
+            let header = HeaderBuilder::new().schema(Some(text)).description(Some(description)).build();
+            response.headers.insert(name.to_owned(), RefOr::T(header));
+        };
+        header("X-Request-Id", "Names the request in logs; the caller's own if it sent a harmless one");
+        match status.as_str() {
+            "401" => header("WWW-Authenticate", "`Bearer`, with an error code where a token was sent"),
+            "503" => header("Retry-After", "Seconds"),
+            _ => {}
+        }
+    }
+}
+
+/// `Option<T>` is written as null or `T`; but a body that may be left out is not null when it is there.
+fn left_out_not_null(content: &mut RefOr<Content>) {
+    if let RefOr::T(Content { schema: Some(schema), .. }) = content
+        && let RefOr::T(Schema::OneOf(either)) = schema
+        && let Some(present) = either.items.iter().find(|item| matches!(item, RefOr::Ref(_)))
+    {
+        *schema = present.clone();
+    }
+}
+
+fn problem_response(code: &str) -> Response {
+    let body = Ref::from_schema_name("Problem");
+    let content = ContentBuilder::new().schema(Some(body)).build();
+    ResponseBuilder::new().description(code).content("application/problem+json", content).build()
 }

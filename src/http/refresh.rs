@@ -25,7 +25,7 @@ pub(super) struct RefreshRequest {
     post, path = "/auth/refresh", tag = "auth", operation_id = "refresh", request_body = RefreshRequest,
     responses(
         (status = 200, description = "The next pair", body = TokenPairBody),
-        (status = 400, description = "`malformed_json`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 400, description = "`malformed_json`, `bad_request`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`invalid_refresh_token`, `refresh_token_reused`, `session_ended`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),

@@ -19,7 +19,12 @@ pub(super) struct SignupRequest {
     #[schema(format = "email", example = "ada@example.com")]
     email: String,
     /// 15 to 256 characters unless configured otherwise; no composition rules, but easily guessed ones are refused.
-    #[schema(format = "password", example = "correct horse battery staple")]
+    #[schema(
+        format = "password",
+        min_length = 8,
+        max_length = 4096,
+        example = "correct horse battery staple"
+    )]
     password: String,
 }
 
@@ -67,7 +72,7 @@ impl std::convert::From<&User> for UserBody {
     responses(
         (status = 201, description = "The account exists", body = UserBody,
             headers(("Location" = String, description = "Where its owner reads it: `/auth/me`"))),
-        (status = 400, description = "`malformed_json`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 400, description = "`malformed_json`, `bad_request`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`signup_disabled`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`email_taken`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),

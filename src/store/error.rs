@@ -69,11 +69,14 @@ const IOERR: u32 = 10;
 const FULL: u32 = 13;
 const CANTOPEN: u32 = 14;
 
+/// An operator lets nobody connect for a while (`ALTER DATABASE … ALLOW_CONNECTIONS false`).
+const CLOSED_DATABASE: &str = "55000";
+
 /// SQLSTATE classes on PostgreSQL (five characters), primary result codes on SQLite (a number).
 fn transient_code(code: &str) -> bool {
     if code.len() == 5 && !code.starts_with('-') {
         return matches!(code.get(..2), Some("08" | "40" | "53" | "57" | "58"))
-            || matches!(code, "55P03" | "25006" | "25P03");
+            || matches!(code, "55P03" | "25006" | "25P03" | CLOSED_DATABASE);
     }
     code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, BUSY | LOCKED | IOERR | FULL | CANTOPEN))
 }
@@ -84,7 +87,9 @@ mod tests {
 
     #[test]
     fn codes_that_pass_by_themselves() {
-        for code in ["08006", "57P01", "53300", "40P01", "55P03", "25006", "5", "6", "13", "10", "522"] {
+        for code in
+            ["08006", "57P01", "53300", "40P01", "55P03", "25006", "55000", "5", "6", "13", "10", "522"]
+        {
             assert!(transient_code(code), "{code}");
         }
         for code in ["23505", "42P01", "22001", "1", "19", "2067"] {

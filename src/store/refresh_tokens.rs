@@ -361,10 +361,12 @@ impl Tx {
         .await
     }
 
-    /// Ends the least recently used sessions of a user beyond the newest `keep`.
+    /// Ends the least recently used sessions of a user, so that `opened` and at most `keep - 1` others
+    /// are left. `opened` stays whatever its time: the clock of another replica may be ahead.
     pub async fn sessions_end_excess(
         &mut self,
         user_id: UserId,
+        opened: SessionId,
         keep: u32,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
@@ -372,14 +374,15 @@ impl Tx {
             .query(
                 "UPDATE refresh_tokens SET ended_at = $2, end_reason = $3 WHERE id IN (
                     SELECT id FROM refresh_tokens
-                    WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2
+                    WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND id <> $5
                     ORDER BY rotated_at DESC, id DESC LIMIT 1000000 OFFSET $4
                  ) RETURNING id",
             )
             .bind(user_id)
             .bind(now)
             .bind(EndReason::SessionLimit)
-            .bind(i64::from(keep))
+            .bind(i64::from(keep.saturating_sub(1)))
+            .bind(opened)
             .fetch_all()
             .await?;
         Ok(ended.into_iter().map(|Id(id)| id).collect())

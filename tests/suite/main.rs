@@ -4,30 +4,56 @@
 //! test` sets that up. Every test has a database of its own.
 
 #![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "the support is code of tests: it stops where what it expects is not so"
-)]
-#![expect(
     unreachable_pub,
     reason = "a test binary has no outside; `pub` marks what tests use of the support"
 )]
 
+#[cfg(test)]
 mod support;
 
+#[cfg(test)]
+mod access_tokens;
+#[cfg(test)]
 mod architecture;
+#[cfg(test)]
 mod connections;
+#[cfg(test)]
 mod discovery;
+#[cfg(test)]
 mod docs;
+#[cfg(test)]
 mod emails;
+#[cfg(test)]
+mod forged_tokens;
+#[cfg(test)]
 mod headers;
+#[cfg(test)]
 mod login;
+#[cfg(test)]
+mod logout;
+#[cfg(test)]
 mod migrations;
+#[cfg(test)]
+mod outbox;
+#[cfg(test)]
 mod passwords;
+#[cfg(test)]
+mod presented_bytes;
+#[cfg(test)]
 mod problems;
+#[cfg(test)]
+mod races;
+#[cfg(test)]
+mod refresh;
+#[cfg(test)]
+mod refresh_model;
+#[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod signup;
+#[cfg(test)]
 mod store;
+#[cfg(test)]
 mod transactions;
+#[cfg(test)]
 mod walk;

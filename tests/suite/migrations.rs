@@ -36,7 +36,7 @@ const POSTGRES: &str = "
 #[tokio::test]
 async fn up_down_and_up_again_is_the_same_schema() {
     let database = TestDatabase::create_empty().await;
-    let store = database.store().await;
+    let store = database.open().await;
     let now = Clock::System.now();
     let steps = store.migrate_up(now).await.expect("up").0;
     assert_eq!(steps.len(), files("sqlite").len() / 2);
@@ -71,7 +71,7 @@ async fn both_databases_have_the_same_schema() {
     let theirs: Vec<String> = sqlx::query_scalar(SQLITE).fetch_all(writer).await.expect("a schema");
     assert!(theirs.len() > 60, "{theirs:?}");
     let database = TestDatabase::create_empty().await;
-    database.store().await.migrate_up(Clock::System.now()).await.expect("migrates");
+    database.open().await.migrate_up(Clock::System.now()).await.expect("migrates");
     assert_eq!(schema(&database).await, theirs);
 }
 
@@ -80,7 +80,7 @@ async fn five_servers_migrate_an_empty_database_at_once() {
     let database = TestDatabase::create_empty().await;
     let mut stores = Vec::new();
     for _ in 0..5 {
-        stores.push(database.store().await);
+        stores.push(database.open().await);
     }
     let now = Clock::System.now();
     let all = stores.iter().map(|store| store.migrate_up(now));
@@ -89,14 +89,14 @@ async fn five_servers_migrate_an_empty_database_at_once() {
         steps += migrated.expect("none of them fails").0.len();
     }
     assert_eq!(steps, files("sqlite").len() / 2, "each step ran once");
-    assert_eq!(database.store().await.migrations().await.expect("a list").len(), steps);
+    assert_eq!(database.open().await.migrations().await.expect("a list").len(), steps);
     assert_eq!(database.number("SELECT count(*) FROM installation").await, 1);
 }
 
 #[tokio::test]
 async fn a_newer_schema_is_tolerated_unless_it_says_otherwise() {
     let database = TestDatabase::create_empty().await;
-    let store = database.store().await;
+    let store = database.open().await;
     let now = Clock::System.now();
     let known = store.migrate_up(now).await.expect("up").0.len();
     let newer = |version: i64, min_binary: i64| {

@@ -98,7 +98,11 @@ async fn sessions_open_advance_and_end() {
             let read = tx.session_by_id(id).await?.expect("a session").family;
             assert_eq!((read.generation, read.mac_key, read.rotated_at), (Generation(1), KeyId(8), later));
 
-            assert_eq!(tx.sessions_end_excess(user.id, 1, later).await?, [other], "the one less lately used");
+            assert_eq!(
+                tx.sessions_end_excess(user.id, id, 1, later).await?,
+                [other],
+                "the one less lately used"
+            );
             assert!(tx.session_end(id, EndReason::Logout, later).await?);
             assert!(!tx.session_end(id, EndReason::Logout, later).await?, "once");
             let third = family(&user, 4, now);
@@ -106,6 +110,9 @@ async fn sessions_open_advance_and_end() {
             assert!(tx.session_insert(third).await?);
             assert_eq!(tx.sessions_end_all(user.id, EndReason::Logout, later).await?, [third_id]);
             assert_eq!(tx.session_by_id(id).await?.expect("one").family.ended, Some(EndReason::Logout));
+            assert_eq!(tx.sessions_purge(later, 10).await?, 0, "none was over before");
+            assert_eq!(tx.sessions_purge(later + Duration::from_secs(1), 2).await?, 2, "some at a time");
+            assert_eq!(tx.sessions_purge(later + Duration::from_secs(1), 10).await?, 1);
             Ok(())
         })
     })
@@ -345,7 +352,7 @@ fn every_statement_has_a_test() {
 
 async fn open() -> (TestDatabase, Store, Timestamp) {
     let database = TestDatabase::create().await;
-    let store = database.store().await;
+    let store = database.open().await;
     let now = Clock::System.now();
     store.migrate_up(now).await.expect("a schema");
     (database, store, now)

@@ -179,7 +179,7 @@ async fn assert_nothing_open(database: &TestDatabase) {
 
 async fn open() -> (TestDatabase, Store, Timestamp) {
     let database = TestDatabase::create().await;
-    let (store, now) = (database.store().await, Clock::System.now());
+    let (store, now) = (database.open().await, Clock::System.now());
     store.migrate_up(now).await.expect("a schema");
     (database, store, now)
 }

@@ -1,6 +1,7 @@
 //! Project commands: `cargo xtask help` lists them.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints")]
 
+mod bench;
 mod ci;
 mod generate;
 mod postgres;
@@ -20,6 +21,8 @@ cargo xtask test [--database sqlite|postgres] [-- FILTER]
     temporary folder (always, with KEYWARD_TEST_SERVERS=own), installed with apt-get if need be.
 cargo xtask generate [--check]
     Writes the generated files that are committed; with --check only compares them.
+cargo xtask bench refresh
+    Refreshes a second on PostgreSQL, against single-row updates a second on the same server.
 cargo xtask ci
     All that a change must pass: fmt, clippy, rustdoc, cargo-deny, generate --check, test.";
 
@@ -41,6 +44,7 @@ fn run() -> Outcome {
         ["test", options @ ..] => suite::run(&workspace, options),
         ["generate"] => generate::run(&workspace, false),
         ["generate", "--check"] => generate::run(&workspace, true),
+        ["bench", what @ "refresh"] => bench::run(&workspace, what),
         ["ci"] => ci::run(&workspace),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");

@@ -106,6 +106,18 @@ impl Actor {
         Answer::of(self.request(Method::POST, "/auth/logout?all=true").bearer_auth(&self.access_token)).await
     }
 
+    /// Logs out by any refresh token; `query` is empty or `?all=true`.
+    pub async fn logout_by(&self, refresh_token: &str, query: &str) -> Answer {
+        self.post(&format!("/auth/logout{query}"), &json!({ "refresh_token": refresh_token })).await
+    }
+
+    /// The same person with a session of its own.
+    pub async fn on_another_device(&self) -> Self {
+        let mut other = self.clone();
+        other.login().await.expect_status(200);
+        other
+    }
+
     fn keep(&mut self, answer: &Answer) {
         if answer.status == StatusCode::OK {
             self.access_token = answer.text("access_token");

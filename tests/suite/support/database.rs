@@ -5,6 +5,7 @@ use keyward::store::{DatabaseOptions, Location, Store};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 /// Any number that nobody else locks on the test server.
 const TEMPLATE_LOCK: i64 = 7_300_002;
@@ -39,6 +40,7 @@ pub struct TestDatabase {
     /// The data folder of the servers on it, and the file itself on SQLite.
     pub folder: TempDir,
     postgres: Option<(PgConnectOptions, String)>,
+    beside: OnceCell<Store>,
 }
 
 impl TestDatabase {
@@ -59,7 +61,7 @@ impl TestDatabase {
             (Kind::Postgres, Copied::Migrated) => Some(clone_of_template().await),
             (Kind::Postgres, Copied::Empty) => Some(empty().await),
         };
-        Self { kind, folder, postgres }
+        Self { kind, folder, postgres, beside: OnceCell::new() }
     }
 
     /// The value of `database_url`.
@@ -74,8 +76,13 @@ impl TestDatabase {
         self.folder.path().join("keyward.db")
     }
 
-    /// Opens the store beside the servers.
-    pub async fn store(&self) -> Store {
+    /// The store beside the servers, opened once.
+    pub async fn store(&self) -> &Store {
+        self.beside.get_or_init(|| self.open()).await
+    }
+
+    /// Another store, with connections of its own.
+    pub async fn open(&self) -> Store {
         let options = DatabaseOptions { max_connections: 2, transaction_pooler: false };
         let (url, file) = (self.url(), self.sqlite_file());
         let location = match self.kind {
@@ -88,8 +95,8 @@ impl TestDatabase {
     /// Runs a statement that returns one number, as `SELECT count(*) FROM …`.
     pub async fn number(&self, sql: &'static str) -> i64 {
         match self.store().await {
-            Store::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_one(&writer).await,
-            Store::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(&pool).await,
+            Store::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_one(writer).await,
+            Store::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await,
         }
         .expect(sql)
     }
@@ -97,8 +104,8 @@ impl TestDatabase {
     /// Runs a statement that returns one column of text.
     pub async fn texts(&self, sql: &'static str) -> Vec<String> {
         match self.store().await {
-            Store::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_all(&writer).await,
-            Store::Postgres(pool) => sqlx::query_scalar(sql).fetch_all(&pool).await,
+            Store::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_all(writer).await,
+            Store::Postgres(pool) => sqlx::query_scalar(sql).fetch_all(pool).await,
         }
         .expect(sql)
     }
@@ -107,8 +114,8 @@ impl TestDatabase {
     pub async fn execute(&self, sql: impl Into<String>) {
         let sql = AssertSqlSafe(sql.into());
         match self.store().await {
-            Store::Sqlite { writer, .. } => sqlx::query(sql).execute(&writer).await.map(drop),
-            Store::Postgres(pool) => sqlx::query(sql).execute(&pool).await.map(drop),
+            Store::Sqlite { writer, .. } => sqlx::query(sql).execute(writer).await.map(drop),
+            Store::Postgres(pool) => sqlx::query(sql).execute(pool).await.map(drop),
         }
         .expect("a good statement");
     }
@@ -193,8 +200,8 @@ fn template_name() -> String {
     files.sort();
     let all: String = files.iter().map(|path| std::fs::read_to_string(path).expect("a migration")).collect();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, all.as_bytes());
-    let head = digest.as_ref().first_chunk().copied().map_or(0, u64::from_be_bytes);
-    format!("keyward_template_{head:016x}")
+    let digest: [u8; 8] = digest.as_ref().first_chunk().copied().expect("32 bytes");
+    format!("keyward_template_{:016x}", u64::from_be_bytes(digest))
 }
 
 async fn make_template(server: &PgConnectOptions, admin: &mut PgConnection, template: &str) {

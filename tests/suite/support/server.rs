@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use keyward::app::App;
 use keyward::clock::Clock;
@@ -55,6 +56,13 @@ impl TestServer {
         Self::on(Arc::clone(&self.database), self.flags.clone(), self.clock.clone()).await
     }
 
+    /// Starts another server on the same database, with other settings.
+    pub async fn replica_with(&self, settings: &[(&str, &str)]) -> Self {
+        let more = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let flags = self.flags.iter().cloned().chain(more).collect();
+        Self::on(Arc::clone(&self.database), flags, self.clock.clone()).await
+    }
+
     /// Stops a server in order and starts it again with the same data.
     pub async fn restart(mut self) -> Self {
         self.stop().await;
@@ -101,10 +109,6 @@ impl TestServer {
         }
     }
 
-    pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.public)
-    }
-
     /// Someone without a token.
     pub fn anonymous(&self) -> Actor {
         Actor::new(format!("http://{}", self.public))
@@ -131,7 +135,16 @@ impl TestServer {
 }
 
 /// One key for every server of a test run: replicas must share it.
-fn master_key() -> String {
+pub fn master_key() -> String {
     static KEY: OnceLock<String> = OnceLock::new();
     KEY.get_or_init(|| MasterKey::new(keyward::random::bytes()).to_base64().to_string()).clone()
+}
+
+/// Asks again until the answer is yes, and panics when it never is.
+pub async fn eventually(what: &str, mut ask: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while !ask().await {
+        assert!(tokio::time::Instant::now() < deadline, "still not so: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }

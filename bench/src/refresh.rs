@@ -1,0 +1,125 @@
+//! Refreshes per second over HTTP, against single-row updates per second on the same server.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use serde_json::json;
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{AssertSqlSafe, PgPool};
+use uuid::Uuid;
+
+use crate::http::{Connection, member};
+use crate::limit::{SingleRowUpdates, per_second};
+use crate::server::Server;
+use crate::{Outcome, ROUNDS, median};
+
+/// Clients, each with a session and a connection of its own.
+const CLIENTS: usize = 256;
+/// The goal of the design.
+const GOAL: f64 = 1.5;
+
+pub(crate) async fn run(binary: &str, postgres: &str) -> Outcome<()> {
+    let admin = PgPoolOptions::new().max_connections(1).connect(postgres).await?;
+    let name = format!("keyward_bench_{}", Uuid::new_v4().simple());
+    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await?;
+    let measured = measure(binary, &in_database(postgres, &name)?).await;
+    sqlx::raw_sql(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&admin).await?;
+    measured
+}
+
+async fn measure(binary: &str, url: &str) -> Outcome<()> {
+    let server = Server::start(binary, url).await?;
+    let mut clients = Clients::log_in(&server.address).await?;
+    let mut updates = SingleRowUpdates::prepare(url).await?;
+    let (mut refreshed, mut updated, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    println!("round    refreshes/s    updates/s    ratio");
+    for round in 1..=ROUNDS {
+        let update = updates.measure().await?;
+        let refresh = clients.measure().await?;
+        println!("{round:>5}  {refresh:>13.0}  {update:>11.0}  {:>7.2}", refresh / update);
+        refreshed.push(refresh);
+        updated.push(update);
+        ratios.push(refresh / update);
+    }
+    let ratio = median(ratios);
+    println!(
+        "median {:>12.0}  {:>11.0}  {ratio:>7.2}  (goal: at least {GOAL})",
+        median(refreshed),
+        median(updated)
+    );
+    println!("answers other than 200: {:?}", clients.others());
+    let pool: PgPool = PgPoolOptions::new().max_connections(1).connect(url).await?;
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM refresh_tokens").fetch_one(&pool).await?;
+    let generations: i64 =
+        sqlx::query_scalar("SELECT sum(generation)::bigint FROM refresh_tokens").fetch_one(&pool).await?;
+    println!("rows in refresh_tokens: {rows} for {CLIENTS} sessions, after {generations} rotations");
+    Ok(())
+}
+
+struct Clients {
+    clients: Vec<(Connection, String)>,
+    others: Arc<Mutex<BTreeMap<u16, u64>>>,
+}
+
+impl Clients {
+    async fn log_in(address: &str) -> Outcome<Self> {
+        let mut clients = Vec::with_capacity(CLIENTS);
+        for number in 0..CLIENTS {
+            let mut connection = Connection::open(address).await?;
+            let body =
+                json!({ "email": format!("bench-{number}@example.com"), "password": "a quiet lake at dawn" });
+            let body = body.to_string();
+            connection.post("/auth/signup", &body).await?;
+            let (_, pair) = connection.post("/auth/login", &body).await?;
+            let token = member(&pair, "refresh_token").ok_or("a login was refused")?.to_owned();
+            clients.push((connection, token));
+        }
+        Ok(Self { clients, others: Arc::default() })
+    }
+
+    /// Returns successful refreshes per second; others are counted apart.
+    async fn measure(&mut self) -> Outcome<f64> {
+        for (connection, _) in &mut self.clients {
+            // The server closes what was idle while the other side was measured.
+            connection.reopen().await?;
+        }
+        let done = Arc::new(AtomicU64::new(0));
+        let started = Instant::now();
+        let mut tasks = Vec::new();
+        for (mut connection, mut token) in self.clients.drain(..) {
+            let (done, others) = (Arc::clone(&done), Arc::clone(&self.others));
+            tasks.push(tokio::spawn(async move {
+                while started.elapsed() < crate::SLICE {
+                    let body = format!("{{\"refresh_token\":\"{token}\"}}");
+                    let (status, pair) = connection.post("/auth/refresh", &body).await?;
+                    if let (200, Some(next)) = (status, member(&pair, "refresh_token")) {
+                        next.clone_into(&mut token);
+                        done.fetch_add(1, Ordering::Relaxed);
+                    } else {
+                        *others.lock().unwrap_or_else(PoisonError::into_inner).entry(status).or_default() +=
+                            1;
+                    }
+                }
+                Outcome::Ok((connection, token))
+            }));
+        }
+        for task in tasks {
+            self.clients.push(task.await??);
+        }
+        Ok(per_second(done.load(Ordering::Relaxed), started))
+    }
+
+    fn others(&self) -> BTreeMap<u16, u64> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Names another database in a PostgreSQL URL.
+fn in_database(url: &str, name: &str) -> Outcome<String> {
+    let (url, query) = url.split_once('?').map_or((url, None), |(url, query)| (url, Some(query)));
+    let (server, _) =
+        url.rsplit_once('/').filter(|(server, _)| server.contains("://")).ok_or("no database in the URL")?;
+    Ok(query.map_or_else(|| format!("{server}/{name}"), |query| format!("{server}/{name}?{query}")))
+}

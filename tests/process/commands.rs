@@ -1,0 +1,98 @@
+//! The command line itself: what it offers, and its exit codes.
+
+use keyward::store::Store;
+
+use crate::support::{Setup, TestDatabase, until};
+
+#[tokio::test]
+async fn help_is_as_it_was_reviewed() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup::bare(folder.path());
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_snapshot_path("snapshots");
+    let _bound = settings.bind_to_scope();
+    for (name, arguments) in [
+        ("help", &["--help"][..]),
+        ("help_users", &["users", "--help"]),
+        ("help_users_create", &["users", "create", "--help"]),
+        ("help_keys", &["keys", "--help"]),
+        ("help_migrate", &["migrate", "--help"]),
+        ("help_migrate_down", &["migrate", "down", "--help"]),
+        ("help_config", &["config", "--help"]),
+    ] {
+        insta::assert_snapshot!(name, setup.run(arguments).await.expect_code(0).stdout);
+    }
+}
+
+#[tokio::test]
+async fn usage_errors_are_2_and_the_version_is_the_packages() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup::bare(folder.path());
+    setup.run(&["nonsense"]).await.expect_refusal(2, &["unrecognized subcommand 'nonsense'", "Usage:"]);
+    setup.run(&["--nonsense"]).await.expect_refusal(2, &["--nonsense"]);
+    setup.run(&["users", "create"]).await.expect_refusal(2, &["--email"]);
+    setup.run(&["--set", "listen"]).await.expect_refusal(2, &["KEY=VALUE"]);
+    let version = setup.run(&["--version"]).await.expect_code(0).stdout;
+    assert_eq!(version, format!("keyward {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[tokio::test]
+async fn healthcheck_is_0_when_ready_and_1_otherwise() {
+    let database = TestDatabase::create().await;
+    let setup = Setup::on(&database);
+    let mut server = setup.serve().await;
+    let address = server.management.to_string();
+    let check = ["healthcheck", "--management-listen", &address];
+    let healthy = setup.run(&check).await.expect_code(0);
+    assert_eq!((healthy.stdout, healthy.stderr), (String::new(), String::new()), "silent when all is well");
+    // Asked on the loopback address when the server listens on all.
+    let everywhere = format!("0.0.0.0:{}", server.management.port());
+    setup.run(&["healthcheck", "--management-listen", &everywhere]).await.expect_code(0);
+    assert_eq!(server.stop().await, 0);
+    setup.run(&check).await.expect_refusal(1, &[&address]);
+}
+
+#[tokio::test]
+async fn healthcheck_is_1_while_the_database_is_away() {
+    let database = TestDatabase::create().await;
+    if database.embedded() {
+        return; // a file of our own is never away
+    }
+    let server = Setup::on(&database).serve().await;
+    let address = server.management.to_string();
+    server.operator().get("/livez").await.expect_status(200);
+    take_away(&database).await;
+    let setup = Setup::on(&database);
+    until("not ready", async || {
+        let answer = server.operator().get("/readyz").await;
+        (answer.status == 503).then_some(())
+    })
+    .await;
+    let asked = setup.run(&["healthcheck", "--management-listen", &address]).await;
+    asked.expect_refusal(1, &["is not ready", "503"]);
+    server.anonymous().get("/health").await.expect_problem(503, "unavailable");
+    server.operator().get("/livez").await.expect_status(200);
+}
+
+#[tokio::test]
+async fn openapi_prints_the_committed_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = Setup::bare(folder.path()).run(&["openapi"]).await.expect_code(0).stdout;
+    let document: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+/// Lets nobody into the database any more, and throws out who is in.
+async fn take_away(database: &TestDatabase) {
+    let Store::Postgres(pool) = database.store().await else { unreachable!("only a server can go away") };
+    let mut connection = pool.acquire().await.expect("a connection");
+    for sql in [
+        "UPDATE pg_database SET datallowconn = false WHERE datname = current_database()",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    ] {
+        sqlx::query(sql).execute(&mut *connection).await.expect(sql);
+    }
+}

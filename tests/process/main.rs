@@ -1,0 +1,34 @@
+//! The binary seen from outside, as a process: its settings, its output, its signals, its exit codes.
+//!
+//! Runs on SQLite and again on PostgreSQL, as the suite does; `cargo xtask test` sets that up.
+
+#![expect(
+    unreachable_pub,
+    reason = "a test binary has no outside; `pub` marks what tests use of the support"
+)]
+
+#[cfg(test)]
+mod support;
+
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod log;
+#[cfg(test)]
+mod master_key;
+#[cfg(test)]
+mod migrate;
+#[cfg(test)]
+mod python;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod serve;
+#[cfg(test)]
+mod settings;
+#[cfg(test)]
+mod start;
+#[cfg(test)]
+mod users;

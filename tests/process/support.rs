@@ -1,0 +1,33 @@
+//! What these tests stand on: a database each, and the binary with an environment that is all ours.
+
+#[expect(dead_code, reason = "shared with the suite, which uses more of it")]
+#[path = "../suite/support"]
+mod shared {
+    pub mod actor;
+    pub mod database;
+}
+mod process;
+mod setup;
+
+pub use process::Process;
+pub use setup::{Finished, Server, Setup, master_key};
+pub use shared::actor::{Actor, PASSWORD, unique_email};
+pub use shared::database::{Kind, TestDatabase};
+
+use std::time::Duration;
+
+/// How long anything may take that is expected to happen soon. Generous: machines of tests are busy.
+pub const SOON: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Asks again and again until there is an answer; `what` names what was waited for in vain.
+pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = tokio::time::Instant::now() + SOON;
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "waited in vain for: {what}");
+        tokio::time::sleep(PAUSE).await;
+    }
+}

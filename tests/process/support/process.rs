@@ -1,0 +1,110 @@
+use std::io::{Read, Write as _};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use super::{PAUSE, SOON, until};
+
+/// A running process whose output is collected; killed when dropped, whatever happens to the test.
+pub struct Process {
+    child: Child,
+    stdout: Captured,
+    stderr: Captured,
+}
+
+impl Process {
+    /// Starts a command and gives it `input` as standard input.
+    pub fn spawn(mut command: Command, input: &str) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        // A program that never reads its input may be gone by now.
+        let _ = stdin.write_all(input.as_bytes());
+        let stdout = Captured::from(child.stdout.take().expect("a pipe"));
+        let stderr = Captured::from(child.stderr.take().expect("a pipe"));
+        Self { child, stdout, stderr }
+    }
+
+    pub fn stdout(&self) -> String {
+        self.stdout.text()
+    }
+
+    pub fn stderr(&self) -> String {
+        self.stderr.text()
+    }
+
+    /// Everything it has said, for messages of failed assertions.
+    pub fn said(&self) -> String {
+        format!("--- stdout ---\n{}--- stderr ---\n{}", self.stdout(), self.stderr())
+    }
+
+    /// Sends a signal by its name, as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        assert!(sent.expect("kill is installed").success(), "the process is there to be signalled");
+    }
+
+    /// Ends it without a chance to tidy up, as a power cut would.
+    pub fn kill(&mut self) {
+        self.signal("KILL");
+        self.child.wait().expect("it ends");
+    }
+
+    pub fn exited(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child of ours")
+    }
+
+    /// Waits for its end and the rest of its output, and returns the exit code.
+    pub async fn exit_code(&mut self) -> i32 {
+        let deadline = tokio::time::Instant::now() + SOON;
+        let status = loop {
+            if let Some(status) = self.exited() {
+                break status;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "it does not end\n{}", self.said());
+            tokio::time::sleep(PAUSE).await;
+        };
+        until("the end of the output", async || {
+            (self.stdout.complete() && self.stderr.complete()).then_some(())
+        })
+        .await;
+        status.code().unwrap_or_else(|| panic!("{status}\n{}", self.said()))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What came out of a pipe so far.
+struct Captured {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Captured {
+    fn from(mut pipe: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let reader = std::thread::spawn({
+            let bytes = Arc::clone(&bytes);
+            move || {
+                let mut chunk = [0; 4_096];
+                while let Ok(count @ 1..) = pipe.read(&mut chunk) {
+                    bytes.lock().expect("no reader panics").extend_from_slice(&chunk[..count]);
+                }
+            }
+        });
+        Self { bytes, reader }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().expect("no reader panics")).into_owned()
+    }
+
+    fn complete(&self) -> bool {
+        self.reader.is_finished()
+    }
+}

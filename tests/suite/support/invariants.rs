@@ -1,0 +1,123 @@
+//! What holds in the database whenever nobody is in the middle of something.
+
+use super::server::eventually;
+use super::{Kind, TestDatabase};
+
+/// Each statement counts what breaks the rule.
+const RULES: [(&str, &str); 17] = [
+    (
+        "canonical e-mail addresses are unique",
+        "SELECT count(*) FROM (
+            SELECT email_canonical FROM users_auth GROUP BY email_canonical HAVING count(*) > 1
+         ) AS twice",
+    ),
+    (
+        "canonical e-mail addresses are lower case without white space around them",
+        "SELECT count(*) FROM users_auth WHERE email_canonical <> lower(trim(email_canonical))",
+    ),
+    (
+        "every user has one credential, an argon2id hash",
+        "SELECT count(*) FROM users_auth WHERE password_hash NOT LIKE '$argon2id$%'",
+    ),
+    (
+        "no session is live for a disabled user, or from before the user's last epoch",
+        "SELECT count(*) FROM refresh_tokens AS r JOIN users_auth AS u ON u.id = r.user_id
+         WHERE r.ended_at IS NULL AND (u.status <> 'active' OR u.session_epoch <> r.session_epoch)",
+    ),
+    (
+        "no session is of a later epoch than its user",
+        "SELECT count(*) FROM refresh_tokens AS r JOIN users_auth AS u ON u.id = r.user_id
+         WHERE r.session_epoch > u.session_epoch",
+    ),
+    (
+        "an ended session has a time and a reason, a live one neither",
+        "SELECT count(*) FROM refresh_tokens WHERE (ended_at IS NULL) <> (end_reason IS NULL)",
+    ),
+    (
+        "a session that was never rotated is of generation 0",
+        "SELECT count(*) FROM refresh_tokens WHERE generation < 0 OR (generation = 0 AND rotated_at <> created_at)",
+    ),
+    ("exactly one signing key is active", "SELECT abs(count(*) - 1) FROM signing_keys WHERE state = 'active'"),
+    (
+        "events of a subject are numbered from 1 without gaps",
+        "SELECT count(*) FROM (
+            SELECT subject_id FROM outbox GROUP BY subject_id
+            HAVING min(subject_seq) <> 1 OR max(subject_seq) <> count(*)
+         ) AS gaps",
+    ),
+    (
+        "a user knows the number of its last event",
+        "SELECT count(*) FROM users_auth AS u
+         WHERE u.event_seq <> (SELECT count(*) FROM outbox AS o WHERE o.subject_id = u.id)",
+    ),
+    (
+        "every event has its one delivery",
+        "SELECT count(*) FROM outbox AS o
+         WHERE (
+            SELECT count(*) FROM outbox_deliveries AS d
+            WHERE d.event_id = o.id AND d.subject_id = o.subject_id AND d.subject_seq = o.subject_seq
+         ) <> 1",
+    ),
+    (
+        "every delivery is of an event",
+        "SELECT count(*) FROM outbox_deliveries WHERE event_id NOT IN (SELECT id FROM outbox)",
+    ),
+    (
+        "no event was published before an earlier one of its subject",
+        "SELECT count(*) FROM outbox_deliveries AS d
+         WHERE d.published_at IS NOT NULL AND EXISTS (
+            SELECT 1 FROM outbox_deliveries AS earlier
+            WHERE earlier.sink = d.sink AND earlier.subject_id = d.subject_id
+                AND earlier.subject_seq < d.subject_seq AND earlier.published_at IS NULL
+         )",
+    ),
+    (
+        "one event and one audit record for every user",
+        "SELECT abs((SELECT count(*) FROM users_auth) - (SELECT count(*) FROM outbox WHERE type = 'auth.user_created'))
+            + abs((SELECT count(*) FROM users_auth) - (SELECT count(*) FROM audit_log WHERE event = 'user_created'))",
+    ),
+    (
+        "one event and one audit record for every reuse that ended a session",
+        "SELECT abs(ended - (SELECT count(*) FROM outbox WHERE type = 'auth.refresh_token_reused'))
+            + abs(ended - (SELECT count(*) FROM audit_log WHERE event = 'refresh_token_reused'))
+         FROM (SELECT count(*) AS ended FROM refresh_tokens WHERE end_reason = 'refresh_token_reused') AS reused",
+    ),
+    (
+        "one audit record for every session that was logged out",
+        "SELECT abs((SELECT count(*) FROM refresh_tokens WHERE end_reason = 'logout')
+            - (SELECT count(*) FROM audit_log WHERE event = 'session_revoked'))",
+    ),
+    (
+        "one audit record for every login that gave a session",
+        "SELECT abs((SELECT count(*) FROM refresh_tokens)
+            - (SELECT count(*) FROM audit_log WHERE event = 'login_succeeded'))",
+    ),
+];
+
+impl TestDatabase {
+    /// Checks every rule, and the health of the database itself.
+    pub async fn check_invariants(&self) {
+        for (rule, violations) in RULES {
+            assert_eq!(self.number(violations).await, 0, "{rule}");
+        }
+        match self.kind {
+            Kind::Sqlite => {
+                assert_eq!(self.texts("PRAGMA integrity_check").await, ["ok"]);
+                assert_eq!(self.number("SELECT count(*) FROM pragma_foreign_key_check").await, 0);
+            }
+            // Between two statements of its transaction a working connection is "idle" for a moment; one that
+            // was left behind stays so.
+            Kind::Postgres => {
+                eventually("no connection is idle in a transaction", async || {
+                    self.number(
+                        "SELECT count(*) FROM pg_stat_activity
+                         WHERE datname = current_database() AND state LIKE 'idle in transaction%'",
+                    )
+                    .await
+                        == 0
+                })
+                .await;
+            }
+        }
+    }
+}
