@@ -316,27 +316,28 @@ mod tests {
 
     #[tokio::test]
     async fn the_queue_is_bounded_and_has_a_deadline() {
-        let busy = HashSettings {
-            iterations: 3,
-            memory_kib: 65_536,
-            threads: 1,
-            queue: 1,
-            queue_timeout: Duration::from_millis(1),
-            ..CHEAP
-        };
-        let pool = Arc::new(HashPool::start(busy).unwrap());
-        let tasks: Vec<_> = (0..4)
-            .map(|_| {
-                let pool = Arc::clone(&pool);
-                tokio::spawn(async move { pool.hash(password("x")).await })
-            })
-            .collect();
-        let mut overloaded = 0;
-        for task in tasks {
-            overloaded += usize::from(matches!(task.await.unwrap(), Err(HashError::Overloaded)));
-        }
-        assert!((2..=3).contains(&overloaded), "{overloaded}");
-        assert!(pool.shared.lock().waiting.is_empty(), "places were given back");
+        let settings =
+            HashSettings { threads: 1, queue: 1, queue_timeout: Duration::from_millis(20), ..CHEAP };
+        let pool = Arc::new(HashPool::start(settings).unwrap());
+        let (begun, has_begun) = oneshot::channel();
+        let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+        let running = tokio::spawn({
+            let pool = Arc::clone(&pool);
+            async move {
+                pool.submit(move |_| {
+                    begun.send(()).unwrap();
+                    may_go_on.recv().unwrap();
+                })
+                .await
+            }
+        });
+        has_begun.await.unwrap();
+        let (waits, finds_no_place) = tokio::join!(pool.hash(password("x")), pool.hash(password("x")));
+        assert!(matches!(waits, Err(HashError::Overloaded)), "past the deadline");
+        assert!(matches!(finds_no_place, Err(HashError::Overloaded)), "past the bound");
+        assert!(pool.shared.lock().waiting.is_empty(), "the place was given back");
+        go_on.send(()).unwrap();
+        running.await.unwrap().expect("what a thread has begun is waited for");
     }
 
     #[tokio::test]
