@@ -45,6 +45,8 @@ pub use start::open_store;
 pub use tokens::TokenPair;
 pub use users::UsersPage;
 
+pub use crate::store::{UserPage, with_budget};
+
 use crate::clock::Clock;
 use crate::crypto::{Cursors, HashPool, Keyring, RefreshTokens, SigningKeys};
 use crate::domain::{EventId, FamilyLimits, PasswordPolicy, Timestamp};
@@ -78,6 +80,8 @@ pub struct Rules {
     pub issuer: String,
     pub audience: String,
     pub signup_enabled: bool,
+    /// Whether `/docs` is served.
+    pub docs: bool,
     pub email_claim: bool,
     pub access_ttl: Duration,
     pub refresh_absolute_ttl: Duration,

@@ -135,6 +135,7 @@ fn rules(settings: &Settings) -> Rules {
         issuer: settings.issuer.clone(),
         audience: settings.audience.clone(),
         signup_enabled: settings.signup.enabled,
+        docs: settings.docs,
         email_claim: token.email_claim,
         access_ttl: token.access_ttl,
         refresh_absolute_ttl: token.refresh_absolute_ttl,

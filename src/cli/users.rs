@@ -4,10 +4,9 @@ use clap::{Args, Subcommand};
 
 use super::log::{self, Stream};
 use super::{Exit, SettingFlags};
-use crate::app::{Admin, App};
+use crate::app::{Admin, App, UserPage};
 use crate::clock::Clock;
 use crate::domain::{Email, Role, UserFilter, UserId, UserStatus};
-use crate::store::UserPage;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

@@ -20,15 +20,35 @@ mod admin_races;
 #[cfg(test)]
 mod admin_users;
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
 mod authorization;
+#[cfg(test)]
+mod connections;
+#[cfg(test)]
+mod discovery;
+#[cfg(test)]
+mod docs;
+#[cfg(test)]
+mod emails;
 #[cfg(test)]
 mod forged_tokens;
 #[cfg(test)]
+mod headers;
+#[cfg(test)]
+mod login;
+#[cfg(test)]
 mod logout;
+#[cfg(test)]
+mod migrations;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
+mod passwords;
+#[cfg(test)]
 mod presented_bytes;
+#[cfg(test)]
+mod problems;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
@@ -39,5 +59,11 @@ mod refresh_model;
 mod roles;
 #[cfg(test)]
 mod sessions;
+#[cfg(test)]
+mod signup;
+#[cfg(test)]
+mod store;
+#[cfg(test)]
+mod transactions;
 #[cfg(test)]
 mod walk;

@@ -5,11 +5,10 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use super::{Operator, address};
-use crate::app::{Error, Signup};
+use crate::app::{Error, Signup, UserPage};
 use crate::cli::{Exit, print};
 use crate::domain::{Caller, Email, NewPassword, Role, Roles, User, UserFilter, UserStatus};
 use crate::random;
-use crate::store::UserPage;
 
 impl Operator {
     pub(super) async fn create(
