@@ -84,6 +84,8 @@ pub(super) async fn list(
 }
 
 /// Show a user
+///
+/// As the database has it now.
 #[utoipa::path(
     get, path = "/admin/users/{id}", tag = "admin", operation_id = "showUser", security(("bearer" = [])),
     params(("id" = String, Path, description = "The user", format = "uuid")),

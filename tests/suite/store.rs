@@ -1,12 +1,14 @@
 //! The store: every statement runs on this database and does what its name says.
 
+mod admin;
+
 use std::time::Duration;
 
 use keyward::clock::Clock;
 use keyward::domain::{
     AuditRecord, Caller, ClientId, Email, EndReason, Epoch, Event, EventId, FamilyLimits, Generation, Handle,
     KeyId, KeyStage, KeyState, Kid, PresentedToken, Role, Roles, SecurityEvent, SessionId, Timestamp, User,
-    UserId,
+    UserFilter, UserId,
 };
 use keyward::random;
 use keyward::store::{
@@ -333,9 +335,15 @@ async fn records_and_the_installation_are_kept() {
 /// A new method of `Tx` or `Store` without a test here would be tried on one database at most.
 #[test]
 fn every_statement_has_a_test() {
-    let tests =
-        [include_str!("store.rs"), include_str!("migrations.rs"), include_str!("transactions.rs")].concat();
-    let elsewhere = ["open", "sqlite_path", "user_epoch", "transient", "with_budget", "start", "call"];
+    let tests = [
+        include_str!("store.rs"),
+        include_str!("store/admin.rs"),
+        include_str!("migrations.rs"),
+        include_str!("transactions.rs"),
+    ]
+    .concat();
+    let elsewhere =
+        ["open", "sqlite_path", "user_epoch", "transient", "with_budget", "unhurried", "start", "call"];
     for entry in std::fs::read_dir("src/store").expect("tests run in the package's folder") {
         let path = entry.expect("an entry").path();
         if path.file_name().is_some_and(|name| name == "sql.rs") {
