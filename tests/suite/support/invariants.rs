@@ -93,10 +93,10 @@ const RULES: [(&str, &str); 19] = [
     ),
     (
         "where an admin ever was, an active one is left",
-        "SELECT CASE WHEN EXISTS (
+        "SELECT count(*) FROM outbox
+         WHERE type = 'auth.user_created' AND data LIKE '%\"admin\"%' AND NOT EXISTS (
             SELECT 1 FROM users_auth WHERE status = 'active' AND ' ' || roles || ' ' LIKE '% admin %'
-         ) OR NOT EXISTS (SELECT 1 FROM outbox WHERE type = 'auth.user_created' AND data LIKE '%\"admin\"%')
-         THEN 0 ELSE 1 END",
+         )",
     ),
     (
         "one event and one audit record for every reuse that ended a session",
