@@ -24,7 +24,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use keyward_verify::Verifier;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
+use tokio::time::Instant;
 
 use batches::Batches;
 pub use clients::ServiceClient;
@@ -60,6 +61,7 @@ pub struct App {
     batches: Batches,
     identifiers: aws_lc_rs::hmac::Key,
     signing_keys: RwLock<Loaded>,
+    last_key_look: Mutex<Option<Instant>>,
     keyring: Keyring,
     key_rules: KeyRules,
     verifier: Verifier,

@@ -28,6 +28,8 @@ mod forged_tokens;
 #[cfg(test)]
 mod headers;
 #[cfg(test)]
+mod introspection;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 mod logout;
@@ -35,6 +37,10 @@ mod logout;
 mod migrations;
 #[cfg(test)]
 mod outbox;
+#[cfg(test)]
+mod own_sessions;
+#[cfg(test)]
+mod password_change;
 #[cfg(test)]
 mod passwords;
 #[cfg(test)]
@@ -49,6 +55,8 @@ mod refresh;
 mod refresh_model;
 #[cfg(test)]
 mod sessions;
+#[cfg(test)]
+mod signing_keys;
 #[cfg(test)]
 mod signup;
 #[cfg(test)]
