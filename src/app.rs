@@ -26,7 +26,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use keyward_verify::Verifier;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
+use tokio::time::Instant;
 
 pub use admin::Admin;
 use batches::Batches;
@@ -65,6 +66,7 @@ pub struct App {
     identifiers: aws_lc_rs::hmac::Key,
     cursors: Cursors,
     signing_keys: RwLock<Loaded>,
+    last_key_look: Mutex<Option<Instant>>,
     keyring: Keyring,
     key_rules: KeyRules,
     verifier: Verifier,

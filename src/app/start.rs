@@ -1,7 +1,7 @@
 use std::sync::RwLock;
 
 use keyward_verify::{Algorithm, Typ, Verifier};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
 use super::batches::Batches;
 use super::keys::KeyRules;
@@ -65,6 +65,7 @@ impl App {
                 .leeway_seconds(CLOCK_SKEW_SECONDS)
                 .expiry_leeway_seconds(0),
             outbox_bell: Notify::new(),
+            last_key_look: Mutex::new(None),
             keyring,
             key_rules,
             rules,

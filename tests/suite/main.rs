@@ -36,6 +36,8 @@ mod forged_tokens;
 #[cfg(test)]
 mod headers;
 #[cfg(test)]
+mod introspection;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 mod logout;
@@ -43,6 +45,10 @@ mod logout;
 mod migrations;
 #[cfg(test)]
 mod outbox;
+#[cfg(test)]
+mod own_sessions;
+#[cfg(test)]
+mod password_change;
 #[cfg(test)]
 mod passwords;
 #[cfg(test)]
@@ -59,6 +65,8 @@ mod refresh_model;
 mod roles;
 #[cfg(test)]
 mod sessions;
+#[cfg(test)]
+mod signing_keys;
 #[cfg(test)]
 mod signup;
 #[cfg(test)]

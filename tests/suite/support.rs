@@ -11,4 +11,4 @@ pub use actor::{Actor, Answer, PASSWORD, unique_email};
 pub use database::{Kind, TestDatabase};
 pub use forge::{Forge, encode};
 pub use raw::Raw;
-pub use server::{ISSUER, TestServer, eventually};
+pub use server::{ISSUER, TestServer, eventually, master_key};

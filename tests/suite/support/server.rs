@@ -96,8 +96,13 @@ impl TestServer {
             server.serve(async { drop(stopped.await) }).await.expect("serves until it is stopped");
         });
         let relaying = tokio::spawn({
+            let (app, stop) = (Arc::clone(&app), relay_stopped.clone());
+            async move { app.relay_run(stop).await }
+        });
+        // Maintenance is left to the tests that are about it.
+        let watching = tokio::spawn({
             let app = Arc::clone(&app);
-            async move { app.relay_run(relay_stopped).await }
+            async move { app.keys_watch(relay_stopped).await }
         });
         Self {
             app,
@@ -108,7 +113,7 @@ impl TestServer {
             flags,
             settings,
             stop: Some((stop_server, stop_relay)),
-            tasks: vec![serving, relaying],
+            tasks: vec![serving, relaying, watching],
         }
     }
 
