@@ -30,8 +30,8 @@ async fn an_admin_sees_what_is_published_and_no_more() {
     let mut names: Vec<&Value> =
         published["keys"].as_array().unwrap().iter().map(|key| &key["kid"]).collect();
     let mut listed: Vec<&Value> = keys.iter().map(|key| &key["kid"]).collect();
-    names.sort_by_key(|kid| kid.to_string());
-    listed.sort_by_key(|kid| kid.to_string());
+    names.sort_by_key(ToString::to_string);
+    listed.sort_by_key(ToString::to_string);
     assert_eq!(names, listed);
     for key in keys {
         let members: Vec<&String> = key.as_object().unwrap().keys().collect();
