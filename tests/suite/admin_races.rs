@@ -1,5 +1,7 @@
 //! Admins against each other and against what users do meanwhile, on two replicas.
 
+use std::time::{Duration, Instant};
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -95,7 +97,7 @@ async fn after_an_admin_acted_nothing_of_a_racing_refresh_or_login_works() {
                 racing.spawn(async move { logging_in.login().await });
             }
         }
-        tokio::time::sleep(std::time::Duration::from_micros(700 * round)).await;
+        tokio::time::sleep(Duration::from_micros(700 * round)).await;
         match round % 3 {
             0 => admin.tell(Method::PATCH, &path, &json!({ "status": "disabled" })).await.expect_status(200),
             1 => admin.ask(Method::DELETE, &format!("{path}/sessions")).await.expect_status(204),
@@ -174,5 +176,78 @@ async fn ending_everything_reaches_every_replica() {
     user.at(replica.url()).me().await.expect_status(200);
     let refreshed = user.at(replica.url()).present(&user.refresh_token).await.expect_status(200);
     assert_ne!(refreshed.json["refresh_token"], Value::Null);
+    server.database.check_invariants().await;
+}
+
+const SLOW: [(&str, &str); 3] =
+    [("argon2.memory_kib", "8192"), ("argon2.iterations", "4"), ("argon2.threads", "2")];
+const OVERTAKEN: &str =
+    "SELECT count(*) FROM audit_log WHERE event = 'login_failed' AND detail LIKE '%account_changed%'";
+
+/// How long a hash takes here, at least.
+async fn hash_time(user: &mut Actor) -> Duration {
+    let mut hash = Duration::MAX;
+    for _ in 0..3 {
+        let began = Instant::now();
+        user.login().await.expect_status(200);
+        hash = hash.min(began.elapsed());
+    }
+    hash
+}
+
+/// R6: a login with the old password that began before a reset and ends after it gives nothing that works.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_a_password_reset_overtook_gives_nothing_that_works() {
+    let server = TestServer::start_with(&SLOW).await;
+    let (admin, mut user) = (server.admin().await, server.user().await);
+    let path = format!("/admin/users/{}/password", user.id().await);
+    let hash = hash_time(&mut user).await;
+    for round in 0_u32.. {
+        assert!(round < 60, "no login was overtaken: nothing was shown");
+        let new = format!("another lake at dusk {round}");
+        let (resetting, path, body) = (admin.clone(), path.clone(), json!({ "new_password": new }));
+        let reset = tokio::spawn(async move { resetting.tell(Method::POST, &path, &body).await });
+        tokio::time::sleep(hash * (1 + round % 6) / 8).await;
+        let answer = user.clone().login().await;
+        reset.await.unwrap().expect_status(204);
+        expect_useless(&user, &answer).await;
+        user.password = new;
+        if server.database.number(OVERTAKEN).await >= 2 {
+            break;
+        }
+    }
+    user.login().await.expect_status(200);
+    server.database.check_invariants().await;
+}
+
+/// A login that is in the middle of its hash when an admin ends all sessions, or disables and enables
+/// the user again, is one of those that end. One that comes later may have begun afterwards.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_under_way_is_ended_with_the_rest() {
+    let server = TestServer::start_with(&SLOW).await;
+    let (admin, mut user) = (server.admin().await, server.user().await);
+    let path = format!("/admin/users/{}", user.id().await);
+    let hash = hash_time(&mut user).await;
+    for round in 0_u32.. {
+        assert!(round < 60, "no login was overtaken: nothing was shown");
+        let mut other = user.clone();
+        let login = tokio::spawn(async move { (other.login().await, Instant::now()) });
+        tokio::time::sleep(hash * (2 + round % 4) / 8).await;
+        let sent = Instant::now();
+        if round % 2 == 0 {
+            admin.ask(Method::DELETE, &format!("{path}/sessions")).await.expect_status(204);
+        } else {
+            for status in ["disabled", "active"] {
+                admin.tell(Method::PATCH, &path, &json!({ "status": status })).await.expect_status(200);
+            }
+        }
+        let (answer, answered) = login.await.unwrap();
+        if answered < sent + hash / 2 {
+            expect_useless(&user, &answer).await;
+        }
+        if round > 1 && server.database.number(OVERTAKEN).await >= 2 {
+            break;
+        }
+    }
     server.database.check_invariants().await;
 }
