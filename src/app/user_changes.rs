@@ -192,7 +192,7 @@ impl Deed {
     async fn end_sessions(&self, tx: &mut Tx) -> Result<(), Error> {
         let (user_id, reason) = (self.user_id, EndReason::Admin);
         tx.user_advance_epoch(user_id, self.now).await?;
-        let sessions = tx.sessions_end_all(user_id, reason, self.now).await?;
+        let sessions = tx.sessions_end_all(user_id, None, reason, self.now).await?;
         if sessions.is_empty() {
             return Ok(());
         }

@@ -110,7 +110,7 @@ async fn sessions_open_advance_and_end() {
             let third = family(&user, 4, now);
             let third_id = third.id;
             assert!(tx.session_insert(third).await?);
-            assert_eq!(tx.sessions_end_all(user.id, EndReason::Logout, later).await?, [third_id]);
+            assert_eq!(tx.sessions_end_all(user.id, None, EndReason::Logout, later).await?, [third_id]);
             assert_eq!(tx.session_by_id(id).await?.expect("one").family.ended, Some(EndReason::Logout));
             assert_eq!(tx.sessions_purge(later, 10).await?, 0, "none was over before");
             assert_eq!(tx.sessions_purge(later + Duration::from_secs(1), 2).await?, 2, "some at a time");
@@ -287,7 +287,7 @@ async fn a_password_change_keeps_one_session() {
                 tx.sessions_list(user.id, rotation(now).limits, now).await?.is_empty(),
                 "of another epoch"
             );
-            let ended = tx.sessions_end_all_but(user.id, kept_id, EndReason::Logout, now).await?;
+            let ended = tx.sessions_end_all(user.id, Some(kept_id), EndReason::Logout, now).await?;
             assert_eq!(ended, [other_id]);
             assert!(tx.session_restamp(kept_id, epoch).await?);
             assert!(!tx.session_restamp(other_id, epoch).await?, "it has ended");
