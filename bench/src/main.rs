@@ -5,6 +5,7 @@
 mod http;
 mod limit;
 mod refresh;
+mod rotations;
 mod server;
 
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! Refreshes per second over HTTP, against single-row updates per second on the same server.
+//! Rotations and refreshes per second, against single-row updates per second on the same server.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,8 @@ use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
 
 use crate::http::{Connection, member};
-use crate::limit::{SingleRowUpdates, per_second};
+use crate::limit::{CONNECTIONS, SingleRowUpdates, per_second};
+use crate::rotations::Rotations;
 use crate::server::Server;
 use crate::{Outcome, ROUNDS, median};
 
@@ -32,30 +33,55 @@ pub(crate) async fn run(binary: &str, postgres: &str) -> Outcome<()> {
 async fn measure(binary: &str, url: &str) -> Outcome<()> {
     let server = Server::start(binary, url).await?;
     let mut clients = Clients::log_in(&server.address).await?;
+    let mut rotations = Rotations::prepare(url).await?;
     let mut updates = SingleRowUpdates::prepare(url).await?;
-    let (mut refreshed, mut updated, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    println!("round    refreshes/s    updates/s    ratio");
+    let mut figures = Figures::default();
+    println!("round  updates/s  rotations/s  ratio  refreshes/s  ratio");
     for round in 1..=ROUNDS {
         let update = updates.measure().await?;
+        let rotation = rotations.measure().await?;
         let refresh = clients.measure().await?;
-        println!("{round:>5}  {refresh:>13.0}  {update:>11.0}  {:>7.2}", refresh / update);
-        refreshed.push(refresh);
-        updated.push(update);
-        ratios.push(refresh / update);
+        figures.add(&round.to_string(), [update, rotation, refresh]);
     }
-    let ratio = median(ratios);
-    println!(
-        "median {:>12.0}  {:>11.0}  {ratio:>7.2}  (goal: at least {GOAL})",
-        median(refreshed),
-        median(updated)
-    );
+    figures.conclude();
     println!("answers other than 200: {:?}", clients.others());
     let pool: PgPool = PgPoolOptions::new().max_connections(1).connect(url).await?;
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM refresh_tokens").fetch_one(&pool).await?;
     let generations: i64 =
         sqlx::query_scalar("SELECT sum(generation)::bigint FROM refresh_tokens").fetch_one(&pool).await?;
-    println!("rows in refresh_tokens: {rows} for {CLIENTS} sessions, after {generations} rotations");
+    println!("rows in refresh_tokens after {generations} rotations: {rows}, one a session");
     Ok(())
+}
+
+/// What each round measured: the limit, then what is held against it.
+#[derive(Default)]
+struct Figures {
+    columns: [Vec<f64>; 3],
+    ratios: [Vec<f64>; 2],
+}
+
+impl Figures {
+    fn add(&mut self, round: &str, measured: [f64; 3]) {
+        let [update, rotation, refresh] = measured;
+        print_row(round, measured, [rotation / update, refresh / update]);
+        for (column, figure) in self.columns.iter_mut().zip(measured) {
+            column.push(figure);
+        }
+        for (column, figure) in self.ratios.iter_mut().zip([rotation, refresh]) {
+            column.push(figure / update);
+        }
+    }
+
+    fn conclude(self) {
+        print_row("median", self.columns.map(median), self.ratios.map(median));
+        println!("updates: one row by primary key, a commit each, {CONNECTIONS} connections");
+        println!("rotations: batcher and store, without HTTP and signatures; goal: at least {GOAL}");
+        println!("refreshes: over HTTP, with an ES256 signature each, clients on the same cores");
+    }
+}
+
+fn print_row(round: &str, [update, rotation, refresh]: [f64; 3], [rotated, refreshed]: [f64; 2]) {
+    println!("{round:>6} {update:>10.0} {rotation:>12.0} {rotated:>6.2} {refresh:>12.0} {refreshed:>6.2}");
 }
 
 struct Clients {
