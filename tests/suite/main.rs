@@ -30,4 +30,6 @@ mod refresh_model;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
+mod verify_library;
+#[cfg(test)]
 mod walk;
