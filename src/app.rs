@@ -24,7 +24,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use keyward_verify::Verifier;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
+use tokio::time::Instant;
 
 use batches::Batches;
 pub use clients::ServiceClient;
@@ -40,6 +41,8 @@ pub use outbox::Relay;
 pub use signup::Signup;
 pub use start::open_store;
 pub use tokens::TokenPair;
+
+pub use crate::store::{UserPage, with_budget};
 
 use crate::clock::Clock;
 use crate::crypto::{HashPool, Keyring, RefreshTokens, SigningKeys};
@@ -58,6 +61,7 @@ pub struct App {
     batches: Batches,
     identifiers: aws_lc_rs::hmac::Key,
     signing_keys: RwLock<Loaded>,
+    last_key_look: Mutex<Option<Instant>>,
     keyring: Keyring,
     key_rules: KeyRules,
     verifier: Verifier,
@@ -73,6 +77,8 @@ pub struct Rules {
     pub issuer: String,
     pub audience: String,
     pub signup_enabled: bool,
+    /// Whether `/docs` is served.
+    pub docs: bool,
     pub email_claim: bool,
     pub access_ttl: Duration,
     pub refresh_absolute_ttl: Duration,

@@ -17,7 +17,6 @@ use clap::{Parser, Subcommand};
 use crate::app::{Error, StartError};
 use crate::config::{Description, Problems, Settings, Sources, load};
 use crate::random;
-use crate::store::StoreError;
 
 /// Auth service: sign-up, login, JWTs, rotating refresh tokens, events that are never lost.
 ///
@@ -108,12 +107,6 @@ impl From<StartError> for Exit {
             StartError::Internal(_) => 1,
         };
         Self { code, message: error.to_string() }
-    }
-}
-
-impl From<StoreError> for Exit {
-    fn from(error: StoreError) -> Self {
-        StartError::from(error).into()
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use keyward_verify::{Algorithm, Jwk, Typ};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{App, Error, StartError, new_event_id};
 use crate::crypto::{Keyring, SigningKey, SigningKeys};
@@ -17,8 +18,8 @@ use crate::store::{SigningKeyRow, Store, StoreError, Tx};
 
 /// A replica that has not heard of a change signs with the old key for at most this long.
 pub(super) const HEARD_WITHIN: Duration = Duration::from_secs(60);
-/// How often a token with an unknown key may make a replica look for new ones.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// The least time between two looks for new keys that tokens with unknown keys ask for.
+const LOOKS_APART: Duration = Duration::from_millis(20);
 
 /// How keys are made and when they change.
 #[derive(Debug, Clone)]
@@ -33,7 +34,6 @@ pub(super) struct KeyRules {
 pub(super) struct Loaded {
     pub keys: Arc<SigningKeys>,
     stages: Vec<KeyStage>,
-    pub looked_at: Timestamp,
 }
 
 /// When a rotation asked for by hand takes place.
@@ -152,25 +152,27 @@ impl App {
     /// Loads the keys again if they changed; cheap enough for every second.
     pub async fn keys_reload(&self) -> Result<(), Error> {
         let rows = published(&self.store).await?;
-        let now = self.now();
-        {
-            let mut loaded = self.signing_keys.write().unwrap_or_else(PoisonError::into_inner);
-            loaded.looked_at = now;
-            if same(&loaded.stages, &rows) {
-                return Ok(());
-            }
+        if same(&self.signing_keys.read().unwrap_or_else(PoisonError::into_inner).stages, &rows) {
+            return Ok(());
         }
-        let fresh = load(&self.keyring, &rows, self.key_rules.typ, now)?;
+        let fresh = load(&self.keyring, &rows, self.key_rules.typ)?;
         *self.signing_keys.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
     }
 
-    /// Looks for new keys because a token names an unknown one, at a bounded rate.
+    /// Looks for new keys because a token names an unknown one. One look serves everyone who came
+    /// before it began, and looks are spaced: strangers can write any `kid`, and must not be able to
+    /// keep the database busy with them.
     pub(super) async fn keys_look_again(&self) -> Result<(), Error> {
-        let looked_at = self.signing_keys.read().unwrap_or_else(PoisonError::into_inner).looked_at;
-        if self.now().since(looked_at) < LOOK_AGAIN_AFTER {
+        let came = Instant::now();
+        let mut last = self.last_key_look.lock().await;
+        if last.is_some_and(|began| began >= came) {
             return Ok(());
         }
+        if let Some(began) = *last {
+            tokio::time::sleep_until(began + LOOKS_APART).await;
+        }
+        *last = Some(Instant::now());
         self.keys_reload().await
     }
 }
@@ -189,10 +191,10 @@ pub(super) async fn start(
 ) -> Result<Loaded, StartError> {
     advance(store, keyring, rules, &Caller::default(), sinks, now).await?;
     let rows = published(store).await?;
-    Ok(load(keyring, &rows, rules.typ, now)?)
+    Ok(load(keyring, &rows, rules.typ)?)
 }
 
-fn load(keyring: &Keyring, rows: &[SigningKeyRow], typ: Typ, now: Timestamp) -> Result<Loaded, Error> {
+fn load(keyring: &Keyring, rows: &[SigningKeyRow], typ: Typ) -> Result<Loaded, Error> {
     let active = rows.iter().find(|row| row.stage.state == KeyState::Active);
     let active = active.ok_or_else(|| Error::Internal("no active signing key".to_owned()))?;
     let jwks = rows
@@ -201,7 +203,7 @@ fn load(keyring: &Keyring, rows: &[SigningKeyRow], typ: Typ, now: Timestamp) -> 
         .collect::<Result<Vec<Jwk>, Error>>()?;
     let keys = SigningKeys::new(open(keyring, active)?, jwks, typ)?;
     let stages = rows.iter().map(|row| row.stage.clone()).collect();
-    Ok(Loaded { keys: Arc::new(keys), stages, looked_at: now })
+    Ok(Loaded { keys: Arc::new(keys), stages })
 }
 
 async fn published(store: &Store) -> Result<Vec<SigningKeyRow>, StoreError> {

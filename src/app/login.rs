@@ -24,6 +24,8 @@ enum Refusal {
     UnknownUser,
     WrongPassword,
     Disabled,
+    /// What is stored is no password hash that may be worked on: somebody must look at the row.
+    UnusableHash,
     /// The account changed while the password was being hashed.
     Overtaken,
 }
@@ -34,6 +36,7 @@ impl Refusal {
             Self::UnknownUser => "unknown_user",
             Self::WrongPassword => "wrong_password",
             Self::Disabled => "disabled",
+            Self::UnusableHash => "unusable_hash",
             Self::Overtaken => "account_changed",
         }
     }
@@ -61,6 +64,10 @@ impl App {
                     (None, _) => Refusal::UnknownUser,
                     (Some(_), Verified::Wrong) => Refusal::WrongPassword,
                     (Some(_), Verified::Right { .. }) => Refusal::Disabled,
+                    (Some(credential), Verified::Unusable(reason)) => {
+                        tracing::error!(user_id = %credential.user_id, reason, "stored password hash is not usable");
+                        Refusal::UnusableHash
+                    }
                 };
                 return self.login_refuse(refusal, &email, credential.map(|c| c.user_id), caller).await;
             }

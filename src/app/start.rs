@@ -1,7 +1,7 @@
 use std::sync::RwLock;
 
 use keyward_verify::{Algorithm, Typ, Verifier};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
 use super::batches::Batches;
 use super::keys::KeyRules;
@@ -66,6 +66,7 @@ impl App {
                 .leeway_seconds(CLOCK_SKEW_SECONDS)
                 .expiry_leeway_seconds(0),
             outbox_bell: Notify::new(),
+            last_key_look: Mutex::new(None),
             keyring,
             key_rules,
             rules,
@@ -136,6 +137,7 @@ fn rules(settings: &Settings) -> Rules {
         issuer: settings.issuer.clone(),
         audience: settings.audience.clone(),
         signup_enabled: settings.signup.enabled,
+        docs: settings.docs,
         email_claim: token.email_claim,
         access_ttl: token.access_ttl,
         refresh_absolute_ttl: token.refresh_absolute_ttl,

@@ -2,7 +2,7 @@ use clap::{Args, Subcommand};
 
 use super::log::{self, Stream};
 use super::{Exit, SettingFlags, print};
-use crate::app::open_store;
+use crate::app::{StartError, open_store};
 use crate::clock::Clock;
 
 #[derive(Debug, Args)]
@@ -31,21 +31,21 @@ pub(super) async fn run(flags: &SettingFlags, arguments: Arguments) -> Result<()
     let store = open_store(&settings).await?;
     match arguments.action.unwrap_or(Action::Up) {
         Action::Up => {
-            let applied = store.migrate_up(Clock::System.now()).await?.0;
+            let applied = store.migrate_up(Clock::System.now()).await.map_err(StartError::from)?.0;
             print(&match applied.as_slice() {
                 [] => "the schema is up to date\n".to_owned(),
                 steps => format!("applied {}\n", steps.join(", ")),
             });
         }
         Action::Down { to } => {
-            let taken_back = store.migrate_down(to).await?.0;
+            let taken_back = store.migrate_down(to).await.map_err(StartError::from)?.0;
             print(&match taken_back.as_slice() {
                 [] => "nothing to take back\n".to_owned(),
                 steps => format!("took back {}\n", steps.join(", ")),
             });
         }
         Action::Status => {
-            for step in store.migrations().await? {
+            for step in store.migrations().await.map_err(StartError::from)? {
                 print(&format!("{}  {}\n", step.applied_at, step.name));
             }
         }

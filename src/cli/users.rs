@@ -7,11 +7,10 @@ use zeroize::Zeroizing;
 
 use super::log::{self, Stream};
 use super::{Exit, SettingFlags, print};
-use crate::app::{App, Error, Signup};
+use crate::app::{App, Error, Signup, UserPage};
 use crate::clock::Clock;
 use crate::domain::{Caller, Email, Role, Roles, User, UserId};
 use crate::random;
-use crate::store::UserPage;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

@@ -37,6 +37,9 @@ pub enum Verified {
         weak: bool,
     },
     Wrong,
+    /// The stored string is no hash of ours, or asks for absurd work. As much work was done as for
+    /// any other password, so that nobody can tell from outside.
+    Unusable(&'static str),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -145,12 +148,17 @@ impl HashPool {
 
     /// Compares a password with a stored PHC string, or does the same work for `None` and says `Wrong`.
     pub async fn verify(&self, password: Password, stored: Option<String>) -> Result<Verified, HashError> {
-        let settings = self.settings;
-        let exists = stored.is_some();
-        let stored = stored.unwrap_or_else(|| self.decoy.clone());
-        let verified =
-            self.submit(move |memory| verify(settings, &stored, password.as_bytes(), memory)).await??;
-        Ok(if exists { verified } else { Verified::Wrong })
+        let (settings, decoy) = (self.settings, self.decoy.clone());
+        self.submit(move |memory| {
+            let password = password.as_bytes();
+            let instead = match stored.map(|stored| verify(settings, &stored, password, memory)) {
+                None => Verified::Wrong,
+                Some(Err(HashError::Stored(reason))) => Verified::Unusable(reason),
+                Some(verified) => return verified,
+            };
+            verify(settings, &decoy, password, memory).map(|_| instead)
+        })
+        .await?
     }
 
     async fn submit<T: Send + 'static>(
@@ -222,7 +230,8 @@ fn verify(
         return Err(HashError::Stored("parameters above the ceiling"));
     }
     let mut out = vec![0; expected.len()];
-    fill(algorithm, version, &params, (password, salt.as_ref()), &mut out, memory)?;
+    fill(algorithm, version, &params, (password, salt.as_ref()), &mut out, memory)
+        .map_err(|_| HashError::Stored("salt or output length"))?;
     if !bool::from(out.ct_eq(expected.as_bytes())) {
         return Ok(Verified::Wrong);
     }
@@ -301,33 +310,34 @@ mod tests {
             weak.replace("argon2id", "scrypt"),
             String::new(),
         ] {
-            assert!(matches!(pool.verify(password("right"), Some(absurd)).await, Err(HashError::Stored(_))));
+            assert!(matches!(pool.verify(password("right"), Some(absurd)).await, Ok(Verified::Unusable(_))));
         }
     }
 
     #[tokio::test]
     async fn the_queue_is_bounded_and_has_a_deadline() {
-        let busy = HashSettings {
-            iterations: 3,
-            memory_kib: 65_536,
-            threads: 1,
-            queue: 1,
-            queue_timeout: Duration::from_millis(1),
-            ..CHEAP
-        };
-        let pool = Arc::new(HashPool::start(busy).unwrap());
-        let tasks: Vec<_> = (0..4)
-            .map(|_| {
-                let pool = Arc::clone(&pool);
-                tokio::spawn(async move { pool.hash(password("x")).await })
-            })
-            .collect();
-        let mut overloaded = 0;
-        for task in tasks {
-            overloaded += usize::from(matches!(task.await.unwrap(), Err(HashError::Overloaded)));
-        }
-        assert!((2..=3).contains(&overloaded), "{overloaded}");
-        assert!(pool.shared.lock().waiting.is_empty(), "places were given back");
+        let settings =
+            HashSettings { threads: 1, queue: 1, queue_timeout: Duration::from_millis(20), ..CHEAP };
+        let pool = Arc::new(HashPool::start(settings).unwrap());
+        let (begun, has_begun) = oneshot::channel();
+        let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+        let running = tokio::spawn({
+            let pool = Arc::clone(&pool);
+            async move {
+                pool.submit(move |_| {
+                    begun.send(()).unwrap();
+                    may_go_on.recv().unwrap();
+                })
+                .await
+            }
+        });
+        has_begun.await.unwrap();
+        let (waits, finds_no_place) = tokio::join!(pool.hash(password("x")), pool.hash(password("x")));
+        assert!(matches!(waits, Err(HashError::Overloaded)), "past the deadline");
+        assert!(matches!(finds_no_place, Err(HashError::Overloaded)), "past the bound");
+        assert!(pool.shared.lock().waiting.is_empty(), "the place was given back");
+        go_on.send(()).unwrap();
+        running.await.unwrap().expect("what a thread has begun is waited for");
     }
 
     #[tokio::test]

@@ -45,7 +45,7 @@ fn document(app: &App) -> Map<String, Value> {
         ("revocation_endpoint_auth_methods_supported", json!(["none"])),
         ("response_types_supported", json!([])),
         ("grant_types_supported", json!([])),
-        ("service_documentation", json!(format!("{issuer}/docs"))),
     ];
-    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    let documentation = app.rules().docs.then(|| ("service_documentation", json!(format!("{issuer}/docs"))));
+    members.into_iter().chain(documentation).map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt as _;
 
 use super::problem::{Code, Problem};
-use crate::app::App;
+use crate::app::{App, with_budget};
 use crate::random;
-use crate::store;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -36,6 +35,16 @@ impl RequestId {
     }
 }
 
+/// Whom an HTTP/1 request is for must be said exactly once (RFC 9112 §3.2): a proxy in front may
+/// believe another `Host` than we do.
+fn one_host(request: &Request) -> bool {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    match request.version() {
+        Version::HTTP_11 => hosts == 1,
+        _ => hosts <= 1,
+    }
+}
+
 /// Runs a request within its limits and finishes its answer.
 pub(super) async fn surround(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let started = tokio::time::Instant::now();
@@ -43,14 +52,25 @@ pub(super) async fn surround(State(app): State<Arc<App>>, mut request: Request, 
     request.extensions_mut().insert(id.clone());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let one_host = one_host(&request);
 
-    let answer = AssertUnwindSafe(store::with_budget(next.run(request))).catch_unwind();
-    let response = match tokio::time::timeout(REQUEST_TIMEOUT, answer).await {
+    let answer = async {
+        if one_host {
+            with_budget(next.run(request)).await
+        } else {
+            problem_response(Problem::new(Code::BadRequest).detail("exactly one Host header is needed"))
+        }
+    };
+    let response = match tokio::time::timeout(REQUEST_TIMEOUT, AssertUnwindSafe(answer).catch_unwind()).await
+    {
         Ok(Ok(response)) => response,
         Ok(Err(_panic)) => problem_response(Problem::new(Code::Internal)),
         Err(_elapsed) => problem_response(Problem::new(Code::Unavailable)),
     };
-    let response = finish(response, &app, &id);
+    let mut response = finish(response, &app, &id);
+    if !one_host {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     tracing::info!(
         request_id = id.0,
         method = method.as_str(),
@@ -75,12 +95,14 @@ fn finish(mut response: Response, app: &App, id: &RequestId) -> Response {
         (status.is_client_error() || status.is_server_error()).then(|| Problem::of_status(status))
     });
     if let Some(problem) = problem {
-        let rendered = problem.render(&app.rules().issuer, &id.0);
-        let allow = response.headers_mut().remove(header::ALLOW);
+        let mut rendered = problem.render(&app.rules().issuer, &id.0);
+        // `Allow`, and what CORS adds: a browser hides an error from its page without it.
+        let mut kept = std::mem::take(response.headers_mut());
+        kept.remove(header::CONTENT_TYPE);
+        kept.remove(header::CONTENT_LENGTH);
+        kept.remove(header::CONTENT_ENCODING);
+        rendered.headers_mut().extend(kept);
         response = rendered;
-        if let Some(allow) = allow {
-            response.headers_mut().insert(header::ALLOW, allow);
-        }
     }
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id.0) {

@@ -15,6 +15,7 @@ const SQLITE_ENGINE_MIN: (u32, u32, u32) = (3, 51, 3);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Another process (the command line beside a server) may be writing.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+const SQLITE_BUSY_PAUSE: Duration = Duration::from_millis(20);
 
 /// Where the data is.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +50,7 @@ impl Store {
             .busy_timeout(SQLITE_BUSY_TIMEOUT)
             .pragma("trusted_schema", "OFF");
         let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false);
-        let writer: SqlitePool = pool().max_connections(1).connect_with(connect.clone()).await?;
+        let writer = open_writer(&pool().max_connections(1), &connect).await?;
         let readers = pool()
             .max_connections(options.max_connections)
             .connect_lazy_with(connect.pragma("query_only", "ON"));
@@ -94,6 +95,29 @@ impl Store {
     }
 }
 
+/// Opens a file that others may be opening for the first time too. Who turns it to WAL holds it alone, and the rest get
+/// `SQLITE_BUSY` at once: the busy timeout does not cover that step.
+async fn open_writer(
+    pool: &SqlitePoolOptions,
+    connect: &SqliteConnectOptions,
+) -> Result<SqlitePool, sqlx::Error> {
+    let deadline = tokio::time::Instant::now() + SQLITE_BUSY_TIMEOUT;
+    loop {
+        match pool.clone().connect_with(connect.clone()).await {
+            Err(error) if busy(&error) && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(SQLITE_BUSY_PAUSE).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Tells `SQLITE_BUSY`, which is 5 in the low byte of its extended codes too.
+fn busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
+}
+
 struct Engine(String);
 
 impl Record for Engine {
@@ -128,6 +152,22 @@ mod tests {
         }
         for good in ["3.51.3", "3.52.0", "4.0.0"] {
             assert!(check_engine(good).is_ok(), "{good}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_new_file_can_be_opened_by_many_at_once() {
+        let options = DatabaseOptions { max_connections: 1, transaction_pooler: false };
+        for _ in 0..50 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("keyward.db");
+            let open = |_| {
+                let path = path.clone();
+                tokio::spawn(async move { Store::open(Location::Sqlite(&path), options).await.map(drop) })
+            };
+            for opened in (0..16).map(open).collect::<Vec<_>>() {
+                opened.await.unwrap().unwrap();
+            }
         }
     }
 }

@@ -14,13 +14,39 @@ mod support;
 #[cfg(test)]
 mod access_tokens;
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
+mod connections;
+#[cfg(test)]
+mod discovery;
+#[cfg(test)]
+mod docs;
+#[cfg(test)]
+mod emails;
+#[cfg(test)]
 mod forged_tokens;
+#[cfg(test)]
+mod headers;
+#[cfg(test)]
+mod introspection;
+#[cfg(test)]
+mod login;
 #[cfg(test)]
 mod logout;
 #[cfg(test)]
+mod migrations;
+#[cfg(test)]
 mod outbox;
 #[cfg(test)]
+mod own_sessions;
+#[cfg(test)]
+mod password_change;
+#[cfg(test)]
+mod passwords;
+#[cfg(test)]
 mod presented_bytes;
+#[cfg(test)]
+mod problems;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
@@ -29,6 +55,14 @@ mod refresh;
 mod refresh_model;
 #[cfg(test)]
 mod sessions;
+#[cfg(test)]
+mod signing_keys;
+#[cfg(test)]
+mod signup;
+#[cfg(test)]
+mod store;
+#[cfg(test)]
+mod transactions;
 #[cfg(test)]
 mod verify_library;
 #[cfg(test)]

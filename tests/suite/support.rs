@@ -4,9 +4,11 @@ mod actor;
 mod database;
 mod forge;
 mod invariants;
+mod raw;
 mod server;
 
-pub use actor::{Actor, Answer};
+pub use actor::{Actor, Answer, PASSWORD, unique_email};
 pub use database::{Kind, TestDatabase};
 pub use forge::{Forge, encode};
-pub use server::{ISSUER, TestServer, eventually};
+pub use raw::Raw;
+pub use server::{ISSUER, TestServer, eventually, master_key};

@@ -59,6 +59,16 @@ impl Actor {
         self.post("/auth/signup", &json!({ "email": self.email, "password": self.password })).await
     }
 
+    /// Signs up under any address and password.
+    pub async fn signup_as(&self, email: &str, password: &str) -> Answer {
+        self.post("/auth/signup", &json!({ "email": email, "password": password })).await
+    }
+
+    /// Logs in with any address and password, and keeps nothing.
+    pub async fn login_as(&self, email: &str, password: &str) -> Answer {
+        self.post("/auth/login", &json!({ "email": email, "password": password })).await
+    }
+
     /// Logs in and keeps the tokens.
     pub async fn login(&mut self) -> Answer {
         let body = json!({ "email": self.email, "password": self.password });
@@ -151,6 +161,16 @@ impl Answer {
         assert_eq!(answer.json["status"], status);
         assert_eq!(answer.json["request_id"], answer.header("x-request-id"));
         assert!(answer.text("type").ends_with(&format!("/docs/errors/{code}")));
+        answer
+    }
+
+    /// Asserts that exactly this field was refused, and why.
+    #[track_caller]
+    pub fn expect_field(self, pointer: &str, code: &str) -> Self {
+        let answer = self.expect_problem(422, "invalid_request");
+        let errors = answer.json["errors"].as_array().expect("errors");
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert_eq!((&errors[0]["pointer"], &errors[0]["code"]), (&json!(pointer), &json!(code)));
         answer
     }
 

@@ -28,7 +28,13 @@ impl Kind {
     }
 }
 
-/// A fresh, migrated database; gone when dropped.
+#[derive(Clone, Copy)]
+enum Copied {
+    Migrated,
+    Empty,
+}
+
+/// A fresh database of its own; gone when dropped.
 pub struct TestDatabase {
     pub kind: Kind,
     /// The data folder of the servers on it, and the file itself on SQLite.
@@ -39,11 +45,21 @@ pub struct TestDatabase {
 
 impl TestDatabase {
     pub async fn create() -> Self {
+        Self::copy_of(Copied::Migrated).await
+    }
+
+    /// Nothing in it, not even the tables.
+    pub async fn create_empty() -> Self {
+        Self::copy_of(Copied::Empty).await
+    }
+
+    async fn copy_of(copied: Copied) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let kind = Kind::of_this_run();
-        let postgres = match kind {
-            Kind::Sqlite => None,
-            Kind::Postgres => Some(clone_of_template().await),
+        let postgres = match (kind, copied) {
+            (Kind::Sqlite, _) => None,
+            (Kind::Postgres, Copied::Migrated) => Some(clone_of_template().await),
+            (Kind::Postgres, Copied::Empty) => Some(empty().await),
         };
         Self { kind, folder, postgres, beside: OnceCell::new() }
     }
@@ -65,7 +81,8 @@ impl TestDatabase {
         self.beside.get_or_init(|| self.open()).await
     }
 
-    async fn open(&self) -> Store {
+    /// Another store, with connections of its own.
+    pub async fn open(&self) -> Store {
         let options = DatabaseOptions { max_connections: 2, transaction_pooler: false };
         let (url, file) = (self.url(), self.sqlite_file());
         let location = match self.kind {
@@ -94,12 +111,23 @@ impl TestDatabase {
     }
 
     /// Changes rows behind the servers' backs.
-    pub async fn execute(&self, sql: &'static str) {
+    pub async fn execute(&self, sql: impl Into<String>) {
+        let sql = AssertSqlSafe(sql.into());
         match self.store().await {
             Store::Sqlite { writer, .. } => sqlx::query(sql).execute(writer).await.map(drop),
             Store::Postgres(pool) => sqlx::query(sql).execute(pool).await.map(drop),
         }
-        .expect(sql);
+        .expect("a good statement");
+    }
+
+    /// How many rows there are of all that a request can write.
+    pub async fn rows(&self) -> i64 {
+        self.number(
+            "SELECT (SELECT count(*) FROM users_auth) + (SELECT count(*) FROM refresh_tokens) \
+             + (SELECT count(*) FROM outbox) + (SELECT count(*) FROM outbox_deliveries) \
+             + (SELECT count(*) FROM audit_log)",
+        )
+        .await
     }
 }
 
@@ -142,13 +170,25 @@ async fn clone_of_template() -> (PgConnectOptions, String) {
         remove_stale(&mut admin).await;
         make_template(&server, &mut admin, &template).await;
     }
-    let now = std::time::UNIX_EPOCH.elapsed().expect("a clock").as_secs();
-    let name = format!("keyward_test_{now}_{}", uuid::Uuid::from_bytes(keyward::random::bytes()).simple());
+    let name = unique_name();
     execute(&mut admin, format!("CREATE DATABASE {name} TEMPLATE {template}"))
         .await
         .expect("a test database");
     lock(&mut admin, "pg_advisory_unlock").await;
     (server, name)
+}
+
+async fn empty() -> (PgConnectOptions, String) {
+    let server = server();
+    let mut admin = server.connect().await.expect("the PostgreSQL server of the tests answers");
+    let name = unique_name();
+    execute(&mut admin, format!("CREATE DATABASE {name}")).await.expect("a test database");
+    (server, name)
+}
+
+fn unique_name() -> String {
+    let now = std::time::UNIX_EPOCH.elapsed().expect("a clock").as_secs();
+    format!("keyward_test_{now}_{}", uuid::Uuid::from_bytes(keyward::random::bytes()).simple())
 }
 
 /// Changes with the migrations, so that a template is never out of date.

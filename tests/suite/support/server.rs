@@ -32,6 +32,7 @@ pub struct TestServer {
     pub app: Arc<App>,
     pub clock: Clock,
     pub public: SocketAddr,
+    pub management: SocketAddr,
     pub database: Arc<TestDatabase>,
     flags: Vec<(String, String)>,
     stop: Option<(oneshot::Sender<()>, watch::Sender<bool>)>,
@@ -93,17 +94,23 @@ impl TestServer {
             server.serve(async { drop(stopped.await) }).await.expect("serves until it is stopped");
         });
         let relaying = tokio::spawn({
+            let (app, stop) = (Arc::clone(&app), relay_stopped.clone());
+            async move { app.relay_run(stop).await }
+        });
+        // Maintenance is left to the tests that are about it.
+        let watching = tokio::spawn({
             let app = Arc::clone(&app);
-            async move { app.relay_run(relay_stopped).await }
+            async move { app.keys_watch(relay_stopped).await }
         });
         Self {
             app,
             clock,
             public: bound.public,
+            management: bound.management,
             database,
             flags,
             stop: Some((stop_server, stop_relay)),
-            tasks: vec![serving, relaying],
+            tasks: vec![serving, relaying, watching],
         }
     }
 

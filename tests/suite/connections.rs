@@ -1,0 +1,116 @@
+//! Bare connections: what no HTTP client sends, and what must not be believed.
+
+use std::time::Duration;
+
+use crate::support::{Raw, TestServer};
+
+const BODY: &str = r#"{"refresh_token":"x"}"#;
+
+#[tokio::test]
+async fn ambiguous_requests_are_answered_once_and_the_connection_is_closed() {
+    let server = TestServer::start().await;
+    let rows = server.database.rows().await;
+    let second = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+    let post = |headers: &str, body: &str| {
+        format!(
+            "POST /auth/refresh HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{headers}\r\n\r\n{body}"
+        )
+    };
+    let plain = format!("Content-Length: {}", BODY.len());
+    let chunked = format!("{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len());
+    for (request, status) in [
+        (post(&format!("{plain}\r\nContent-Length: 3"), BODY), "400"),
+        (post("Content-Length: 3, 4", BODY), "400"),
+        (post("Content-Length: +3", BODY), "400"),
+        (post("Content-Length: -1", BODY), "400"),
+        (post("Content-Length: 0x15", BODY), "400"),
+        (post("Content-Length: 99999999999999999999", BODY), "400"),
+        (post("Content-Length : 21", BODY), "400"),
+        (post("Transfer-Encoding: identity", BODY), "400"),
+        (post("Transfer-Encoding: chunked, identity", &chunked), "400"),
+        (post("Transfer-Encoding: xchunked", &chunked), "400"),
+        (post("Transfer-Encoding : chunked", &chunked), "400"),
+        (post(&format!("{plain}\r\n X-Folded: x"), BODY), "400"),
+        (post(&format!("{plain}\r\n\tfolded"), BODY), "400"),
+        (post(&format!("{plain}\r\nX: a\rb"), BODY), "400"),
+        (post(&format!("{plain}\r\nX: a\0b"), BODY), "400"),
+        (post(&format!("{plain}\r\nX\u{7f}: a"), BODY), "400"),
+        (post(&format!("{plain}\r\nno colon"), BODY), "400"),
+        (post(&format!("{plain}\r\nHost: y"), BODY), "400"),
+        (format!("GET /health HTTP/1.1\r\n\r\n{second}"), "400"),
+        ("GET /health HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n".to_owned(), "400"),
+        ("GET  /health HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "400"),
+        ("GET /health HTTP/9.9\r\nHost: x\r\n\r\n".to_owned(), "400"),
+        // The stack takes chunked over a length; whatever follows is not believed.
+        (post(&format!("{plain}\r\nTransfer-Encoding: chunked"), &chunked), "401"),
+        (post(&format!("Transfer-Encoding: chunked\r\n{plain}"), &chunked), "401"),
+        (post("Transfer-Encoding: chunked\r\nContent-Length: 6", "0\r\n\r\nX"), "400"),
+        (post("Transfer-Encoding: chunked", "zz\r\n"), "400"),
+        (post("Transfer-Encoding: chunked", "15;a\nb\r\n"), "400"),
+    ] {
+        let mut raw = Raw::connect(server.public).await;
+        raw.send(format!("{request}{second}").as_bytes()).await;
+        let answers = raw.rest().await;
+        assert!(answers.starts_with(&format!("HTTP/1.1 {status} ")), "{request:?}: {answers}");
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{request:?}: {answers}");
+    }
+    assert_eq!(server.database.rows().await, rows);
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_a_bad_request() {
+    let server = TestServer::start().await;
+    let head = "POST /auth/signup HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    for rest in ["Content-Length: 50\r\n\r\n{\"email\"", "Transfer-Encoding: chunked\r\n\r\n9\r\n{\"email\""]
+    {
+        let mut raw = Raw::connect(server.public).await;
+        raw.send(format!("{head}{rest}").as_bytes()).await;
+        raw.finish().await;
+        let answer = raw.rest().await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    }
+    assert_eq!(server.database.number("SELECT count(*) FROM users_auth").await, 0);
+}
+
+#[tokio::test]
+async fn large_headers_are_refused() {
+    let server = TestServer::start().await;
+    let mut raw = Raw::connect(server.public).await;
+    raw.send(format!("GET /health HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "a".repeat(17 * 1024)).as_bytes())
+        .await;
+    let answer = raw.rest().await;
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+
+    let mut raw = Raw::connect(server.public).await;
+    let many = "X: y\r\n".repeat(200);
+    raw.send(format!("GET /health HTTP/1.1\r\nHost: x\r\n{many}\r\n").as_bytes()).await;
+    let answer = raw.rest().await;
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_for_the_next_request() {
+    let server = TestServer::start().await;
+    let mut raw = Raw::connect(server.public).await;
+    for _ in 0..3 {
+        raw.send(b"GET /.well-known/jwks.json HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let answer = raw.answer().await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+}
+
+/// Time stands still but for jumps to the next thing that anyone waits for.
+#[tokio::test]
+async fn half_open_connections_are_closed() {
+    let server = TestServer::start().await;
+    for sent in ["", "G", "GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ", "PRI * HTTP/2.0\r\n"] {
+        let mut raw = Raw::connect(server.public).await;
+        raw.send(sent.as_bytes()).await;
+        tokio::time::pause();
+        let started = tokio::time::Instant::now();
+        raw.rest().await;
+        let waited = started.elapsed();
+        tokio::time::resume();
+        assert!(waited <= Duration::from_secs(15), "{sent:?}: {waited:?}");
+    }
+}

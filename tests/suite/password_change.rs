@@ -1,0 +1,96 @@
+//! Changing one's own password: needs the current one, and ends every other session at once.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{Actor, Answer, PASSWORD, TestServer};
+
+const NEW: &str = "another lake at dusk";
+
+async fn change(actor: &Actor, current: &str, new: &str) -> Answer {
+    let body = json!({ "current_password": current, "new_password": new });
+    let request = actor.request(Method::POST, "/auth/password").bearer_auth(&actor.access_token);
+    Answer::of(request.json(&body)).await
+}
+
+#[tokio::test]
+async fn the_other_sessions_end_and_the_callers_goes_on() {
+    let server = TestServer::start().await;
+    let replica = server.replica().await;
+    let mut user = server.user().await;
+    let mut other = user.on_another_device().await;
+    change(&user, PASSWORD, NEW).await.expect_status(204);
+
+    other.me().await.expect_problem(401, "session_ended");
+    other.at(replica.anonymous().base).me().await.expect_problem(401, "session_ended");
+    other.refresh().await.expect_problem(401, "session_ended");
+    user.me().await.expect_status(200);
+    user.refresh().await.expect_status(200);
+    user.me().await.expect_status(200);
+
+    user.login_as(&user.email, PASSWORD).await.expect_problem(401, "invalid_credentials");
+    user.login_as(&user.email, NEW).await.expect_status(200);
+    let events = server.database.texts("SELECT type FROM outbox ORDER BY subject_seq").await;
+    assert_eq!(events, ["auth.user_created", "auth.password_changed", "auth.session_revoked"]);
+    server.database.check_invariants().await;
+}
+
+#[tokio::test]
+async fn the_current_password_is_needed() {
+    let server = TestServer::start().await;
+    let user = server.user().await;
+    let other = user.on_another_device().await;
+    change(&user, "not the one it is", NEW).await.expect_problem(401, "invalid_credentials");
+    server.anonymous().post("/auth/password", &json!({})).await.expect_problem(401, "missing_token");
+    other.me().await.expect_status(200);
+    user.login_as(&user.email, PASSWORD).await.expect_status(200);
+    let audit = "SELECT count(*) FROM audit_log WHERE event = 'password_change_failed'";
+    assert_eq!(server.database.number(audit).await, 1);
+}
+
+#[tokio::test]
+async fn the_new_password_is_held_against_the_policy() {
+    let server = TestServer::start().await;
+    let user = server.user().await;
+    let refused = change(&user, PASSWORD, "short").await.expect_problem(422, "invalid_request");
+    assert_eq!(refused.json["errors"][0]["pointer"], "/new_password");
+    let local = user.email.split('@').next().unwrap_or_default().to_owned();
+    change(&user, PASSWORD, &local).await.expect_problem(422, "invalid_request");
+    user.login_as(&user.email, PASSWORD).await.expect_status(200);
+}
+
+/// R6: whatever order they come in, a login with the old password gives nothing that outlives the change.
+#[tokio::test]
+async fn a_login_that_races_the_change_gives_nothing_that_works() {
+    let server = TestServer::start().await;
+    let replica = server.replica().await;
+    for _ in 0..10 {
+        let user = server.user().await;
+        let mut late: Vec<Actor> = (0..4).map(|_| user.at(replica.anonymous().base)).collect();
+        let changing = change(&user, PASSWORD, NEW);
+        let logins = async {
+            let mut tasks = Vec::new();
+            for mut actor in late.drain(..) {
+                tasks.push(tokio::spawn(async move {
+                    let answer = actor.login().await;
+                    (actor, answer.status.as_u16())
+                }));
+            }
+            let mut done = Vec::new();
+            for task in tasks {
+                done.push(task.await.unwrap());
+            }
+            done
+        };
+        let (changed, logins) = tokio::join!(changing, logins);
+        changed.expect_status(204);
+        for (mut actor, status) in logins {
+            assert!(status == 200 || status == 401, "{status}");
+            if status == 200 {
+                actor.me().await.expect_problem(401, "session_ended");
+                actor.refresh().await.expect_problem(401, "session_ended");
+            }
+        }
+    }
+    server.database.check_invariants().await;
+}
