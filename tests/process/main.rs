@@ -15,6 +15,8 @@ mod commands;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod integrate;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod master_key;
