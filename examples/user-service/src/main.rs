@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum_server::Handle;
+use keyward_verify::Keyward;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -29,10 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let profiles = Profiles::open(&settings.database).await?;
     let keyward = settings.keyward()?;
-    if let Err(error) = keyward.keys().current().await {
-        // Not the end: Keyward may start later, and until then requests get 503.
-        tracing::warn!(%error, "no keys yet");
-    }
+    tokio::spawn(fetch_keys(keyward.clone()));
     let app = routes::router(profiles.clone(), keyward);
 
     let handle = Handle::new();
@@ -42,6 +40,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     profiles.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Before the first request needs them. Keyward may as well start later; until then requests get 503.
+async fn fetch_keys(keyward: Keyward) {
+    if let Err(error) = keyward.keys().current().await {
+        tracing::warn!(%error, "no keys yet");
+    }
 }
 
 async fn announce(handle: Handle<SocketAddr>) {

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+pub(crate) const ADMIN: &str = "boss@example.com";
 const PASSWORD: &str = "a quiet lake at dawn";
 
 /// A Keyward in this process that serves where its issuer says.
@@ -35,6 +36,8 @@ impl Keyward {
                 ("management_listen", "127.0.0.1:0".to_owned()),
                 ("issuer", issuer.clone()),
                 ("data_dir", folder.path().display().to_string()),
+                ("admin.email", ADMIN.to_owned()),
+                ("admin.password", PASSWORD.to_owned()),
                 ("argon2.memory_kib", "64".to_owned()),
                 ("argon2.iterations", "1".to_owned()),
                 ("limits.enabled", "false".to_owned()),
@@ -65,12 +68,6 @@ impl Keyward {
         let (status, pair) = self.post("/auth/login", email).await;
         assert_eq!(status, 200, "{pair}");
         pair["access_token"].as_str().unwrap().to_owned()
-    }
-
-    /// Returns an access token of a new admin.
-    pub(crate) async fn admin(&self, email: &str) -> String {
-        self.app.create_admin(email).await;
-        self.log_in(email).await
     }
 
     async fn post(&self, path: &str, email: &str) -> (u16, Value) {

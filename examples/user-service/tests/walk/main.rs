@@ -7,17 +7,17 @@ mod running;
 mod tests {
     use serde_json::json;
 
-    use crate::running::{Keyward, UserService};
+    use crate::running::{ADMIN, Keyward, UserService};
 
     const ANN: &str = "ann@example.com";
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_user_keeps_a_profile_and_only_admins_see_all() {
         let keyward = Keyward::start().await;
         let service = UserService::start(&keyward.issuer).await;
         let id = keyward.sign_up(ANN).await;
         let ann = keyward.log_in(ANN).await;
-        let admin = keyward.admin("boss@example.com").await;
+        let admin = keyward.log_in(ADMIN).await;
 
         assert_eq!(service.get("/profiles/me", Some(&ann)).await.0, 404);
         let (status, put) =
@@ -32,12 +32,13 @@ mod tests {
         let (status, all) = service.get("/profiles", Some(&admin)).await;
         assert_eq!(status, 200);
         let names: Vec<_> = all["items"].as_array().unwrap().iter().map(|one| &one["display_name"]).collect();
-        assert_eq!(names, ["Anna", "Boss"]);
-        let (_, rest) = service.get(&format!("/profiles?after={id}&limit=1"), Some(&admin)).await;
-        assert_eq!(rest["items"][0]["display_name"], "Boss");
+        assert_eq!(names, ["Boss", "Anna"], "in the order in which they came to Keyward");
+        let boss = all["items"][0]["user_id"].as_str().unwrap();
+        let (_, rest) = service.get(&format!("/profiles?after={boss}&limit=1"), Some(&admin)).await;
+        assert_eq!(rest["items"][0]["user_id"], json!(id));
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn nobody_comes_in_without_a_good_token() {
         let keyward = Keyward::start().await;
         let service = UserService::start(&keyward.issuer).await;
@@ -56,7 +57,7 @@ mod tests {
         assert_eq!(service.get("/nothing", None).await.0, 404);
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn what_makes_no_profile_is_refused() {
         let keyward = Keyward::start().await;
         let service = UserService::start(&keyward.issuer).await;
@@ -78,7 +79,7 @@ mod tests {
         assert_eq!(service.get("/profiles/me", Some(&ann)).await.0, 404, "nothing was kept");
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn profiles_outlive_the_service_and_it_needs_keyward_only_for_keys() {
         let mut keyward = Keyward::start().await;
         let mut service = UserService::start(&keyward.issuer).await;
