@@ -1,6 +1,7 @@
 //! Keyward without HTTP: each public method of [`App`] is one use case. It reads, lets the domain
 //! decide, and writes state, audit record and event in one transaction.
 
+mod admin;
 mod batches;
 mod clients;
 mod error;
@@ -18,6 +19,7 @@ mod sessions;
 mod signup;
 mod start;
 mod tokens;
+mod user_changes;
 mod users;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -27,6 +29,7 @@ use keyward_verify::Verifier;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::Instant;
 
+pub use admin::Admin;
 use batches::Batches;
 pub use clients::ServiceClient;
 pub use error::{Error, StartError};
@@ -41,11 +44,12 @@ pub use outbox::Relay;
 pub use signup::Signup;
 pub use start::open_store;
 pub use tokens::TokenPair;
+pub use users::UsersPage;
 
 pub use crate::store::{UserPage, with_budget};
 
 use crate::clock::Clock;
-use crate::crypto::{HashPool, Keyring, RefreshTokens, SigningKeys};
+use crate::crypto::{Cursors, HashPool, Keyring, RefreshTokens, SigningKeys};
 use crate::domain::{EventId, FamilyLimits, PasswordPolicy, Timestamp};
 use crate::events::Publisher;
 use crate::random;
@@ -60,6 +64,7 @@ pub struct App {
     refresh_tokens: RefreshTokens,
     batches: Batches,
     identifiers: aws_lc_rs::hmac::Key,
+    cursors: Cursors,
     signing_keys: RwLock<Loaded>,
     last_key_look: Mutex<Option<Instant>>,
     keyring: Keyring,

@@ -7,6 +7,7 @@ mod keys;
 mod log;
 mod migrate;
 mod serve;
+mod sessions;
 mod users;
 
 use std::path::PathBuf;
@@ -70,8 +71,10 @@ enum Command {
     Migrate(migrate::Arguments),
     /// Check or show the settings
     Config(config::Arguments),
-    /// Make and look at users; works beside a running server
+    /// Make, look at, change and delete users; works beside a running server
     Users(users::Arguments),
+    /// End everybody's sessions; works beside a running server
+    Sessions(sessions::Arguments),
     /// Make, list and revoke service clients, which may introspect tokens
     Clients(clients::Arguments),
     /// List, rotate and revoke signing keys; works beside a running server
@@ -143,6 +146,7 @@ async fn run(arguments: Arguments) -> Result<(), Exit> {
         Some(Command::Migrate(arguments)) => migrate::run(&settings, arguments).await,
         Some(Command::Config(arguments)) => config::run(&settings, &arguments),
         Some(Command::Users(arguments)) => users::run(&settings, arguments).await,
+        Some(Command::Sessions(arguments)) => sessions::run(&settings, arguments).await,
         Some(Command::Clients(arguments)) => clients::run(&settings, arguments).await,
         Some(Command::Keys(arguments)) => keys::run(&settings, arguments).await,
         Some(Command::Healthcheck) => healthcheck::run(&settings).await,

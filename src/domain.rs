@@ -30,4 +30,4 @@ pub use roles::{Role, RoleError, Roles};
 pub use session::Session;
 pub use signing_key::{KeyStage, KeyState, KeyStep, Kid, RotationRules, due_at, next_step, promotable_at};
 pub use timestamp::Timestamp;
-pub use user::{Epoch, User, UserStatus};
+pub use user::{Epoch, User, UserFilter, UserStatus};

@@ -1,6 +1,11 @@
 //! HTTP: parse, call one method of [`App`](crate::app::App), render. Request and answer types live
 //! here and nowhere else; `problem.rs` alone knows which error is which status.
 
+mod admin_keys;
+mod admin_password;
+mod admin_roles;
+mod admin_sessions;
+mod admin_users;
 mod bearer;
 mod caller;
 mod docs;

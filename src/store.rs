@@ -26,7 +26,7 @@ use std::time::Duration;
 use sqlx::{PgPool, SqlitePool};
 
 pub use batcher::{Batcher, Group};
-pub use budget::with_budget;
+pub use budget::{unhurried, with_budget};
 pub use clients::ClientRow;
 pub use error::StoreError;
 pub use installation::MasterKeyRow;
@@ -34,7 +34,8 @@ pub use leases::Lease;
 pub use migrations::{AppliedMigration, Migrations};
 pub use open::{DatabaseOptions, Location};
 pub use outbox::{Delivery, DeliveryOutcome};
-pub use refresh_tokens::{FamilyWithUser, NewFamily, Rotation};
+pub use refresh_tokens::{FamilyWithUser, Rotation};
+pub use sessions::NewFamily;
 pub use signing_keys::SigningKeyRow;
 pub use sql::{Tx, Work};
 pub use users::{Credential, NewUser, UserPage};

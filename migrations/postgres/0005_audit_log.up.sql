@@ -3,6 +3,7 @@ CREATE TABLE audit_log (
     occurred_at timestamptz NOT NULL,
     event text NOT NULL,
     user_id uuid,
+    actor_id uuid,
     session_id uuid,
     ip text,
     user_agent text,

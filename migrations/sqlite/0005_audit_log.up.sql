@@ -3,6 +3,7 @@ CREATE TABLE audit_log (
     occurred_at INTEGER NOT NULL,
     event TEXT NOT NULL,
     user_id BLOB,
+    actor_id BLOB,
     session_id BLOB,
     ip TEXT,
     user_agent TEXT,

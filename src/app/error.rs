@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::crypto::{ForgedToken, HashError, SigningError};
+use crate::crypto::{ForgedToken, HashError, InvalidCursor, SigningError};
 use crate::domain::Timestamp;
 use crate::store::StoreError;
 
@@ -20,6 +20,13 @@ pub enum Error {
     InvalidRefreshToken,
     #[error("the refresh token was used before")]
     RefreshTokenReused,
+    #[error("the role `admin` is needed")]
+    InsufficientRole,
+    /// Nobody would be left who can do what admins do.
+    #[error("this is the last active admin")]
+    LastAdmin,
+    #[error(transparent)]
+    InvalidCursor(#[from] InvalidCursor),
     #[error("the client's name or secret is wrong")]
     InvalidClient,
     #[error("a client of this name exists, or did")]

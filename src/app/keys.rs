@@ -8,7 +8,7 @@ use keyward_verify::{Algorithm, Jwk, Typ};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{App, Error, StartError, new_event_id};
+use super::{Admin, App, Error, StartError, new_event_id};
 use crate::crypto::{Keyring, SigningKey, SigningKeys};
 use crate::domain::{
     AuditRecord, Caller, Event, KeyStage, KeyState, KeyStep, Kid, RotationRules, SecurityEvent, Timestamp,
@@ -59,16 +59,17 @@ impl App {
     }
 
     /// Returns the published keys, newest first, and the rules they go by.
-    pub async fn keys_list(&self) -> Result<(Vec<KeyStage>, &RotationRules), Error> {
+    pub async fn keys_list(&self, _: &Admin) -> Result<(Vec<KeyStage>, &RotationRules), Error> {
         let rows = published(&self.store).await?;
         Ok((rows.into_iter().map(|row| row.stage).collect(), &self.key_rules.rotation))
     }
 
     /// Lets the pending key sign from now on, and returns it.
-    pub async fn keys_rotate(&self, when: RotateWhen, caller: &Caller) -> Result<Kid, Error> {
-        self.keys_advance(caller).await?;
-        let (rules, now, caller, sinks) = (self.key_rules.clone(), self.now(), caller.clone(), self.sinks());
-        let kid = self
+    pub async fn keys_rotate(&self, admin: &Admin, when: RotateWhen) -> Result<KeyStage, Error> {
+        self.keys_advance(admin.caller()).await?;
+        let (rules, now, caller, sinks) =
+            (self.key_rules.clone(), self.now(), admin.caller().clone(), self.sinks());
+        let promoted = self
             .store
             .transaction("keys_rotate", move |tx| {
                 Box::pin(async move {
@@ -82,20 +83,20 @@ impl App {
                     }
                     let retire = stage(KeyState::Active).map(|active| active.kid.clone());
                     promote(tx, pending.kid.clone(), retire, &caller, &sinks, now).await?;
-                    Ok(pending.kid.clone())
+                    Ok(KeyStage { state: KeyState::Active, promoted_at: Some(now), ..pending.clone() })
                 })
             })
             .await?;
         self.outbox_bell.notify_one();
         self.keys_advance(&Caller::default()).await?;
-        Ok(kid)
+        Ok(promoted)
     }
 
     /// Takes a compromised key out of use: no token that it signed is accepted any more, here at
     /// once, on other replicas within two seconds, and at verifiers when they fetch the set again.
-    pub async fn keys_revoke(&self, kid: Kid, caller: &Caller) -> Result<(), Error> {
-        let audit =
-            AuditRecord::new(SecurityEvent::SigningKeyRevoked, caller).detail(json!({ "kid": kid.as_str() }));
+    pub async fn keys_revoke(&self, admin: &Admin, kid: Kid) -> Result<(), Error> {
+        let audit = AuditRecord::new(SecurityEvent::SigningKeyRevoked, admin.caller())
+            .detail(json!({ "kid": kid.as_str() }));
         let now = self.now();
         self.store
             .transaction("keys_revoke", move |tx| {
@@ -110,7 +111,7 @@ impl App {
                 })
             })
             .await?;
-        self.keys_advance(caller).await
+        self.keys_advance(admin.caller()).await
     }
 
     /// Takes every step of the life cycle that is due, and loads what came of it.
@@ -121,7 +122,7 @@ impl App {
     }
 
     /// Seals every private key with the current master key, and lets the older ones go out of use.
-    pub async fn keys_reseal(&self) -> Result<usize, Error> {
+    pub async fn keys_reseal(&self, _: &Admin) -> Result<usize, Error> {
         let rows = published(&self.store).await?;
         let current = self.keyring.current().id();
         let mut sealed = Vec::new();
@@ -149,8 +150,9 @@ impl App {
         Ok(resealed)
     }
 
-    /// Loads the keys again if they changed; cheap enough for every second.
+    /// Loads signing keys and token epoch again if they changed; cheap enough for every second.
     pub async fn keys_reload(&self) -> Result<(), Error> {
+        self.refresh_tokens.follow_epoch(token_epoch(&self.store).await?);
         let rows = published(&self.store).await?;
         if same(&self.signing_keys.read().unwrap_or_else(PoisonError::into_inner).stages, &rows) {
             return Ok(());
@@ -204,6 +206,13 @@ fn load(keyring: &Keyring, rows: &[SigningKeyRow], typ: Typ) -> Result<Loaded, E
     let keys = SigningKeys::new(open(keyring, active)?, jwks, typ)?;
     let stages = rows.iter().map(|row| row.stage.clone()).collect();
     Ok(Loaded { keys: Arc::new(keys), stages })
+}
+
+/// Returns the number that is part of every refresh token's MAC.
+pub(super) async fn token_epoch(store: &Store) -> Result<i64, StoreError> {
+    store
+        .read("installation_token_epoch", |tx| Box::pin(async move { tx.installation_token_epoch().await }))
+        .await
 }
 
 async fn published(store: &Store) -> Result<Vec<SigningKeyRow>, StoreError> {

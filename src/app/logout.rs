@@ -98,7 +98,7 @@ async fn end_all(
         _ => return Err(Error::InvalidRefreshToken),
     }
     tx.user_advance_epoch(family.user_id, now).await?;
-    Ok(tx.sessions_end_all(family.user_id, EndReason::LogoutAll, now).await?)
+    Ok(tx.sessions_end_all(family.user_id, None, EndReason::LogoutAll, now).await?)
 }
 
 fn record(scope: LogoutScope, sessions: &[SessionId], user_id: UserId, caller: &Caller) -> AuditRecord {

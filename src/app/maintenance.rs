@@ -12,7 +12,7 @@ use crate::random;
 const LEASE: &str = "maintenance";
 const LEASE_TTL: Duration = Duration::from_secs(90);
 const EVERY: Duration = Duration::from_secs(30);
-/// How often each replica looks whether the signing keys changed.
+/// How often each replica looks whether the signing keys or the token epoch changed.
 const KEYS_EVERY: Duration = Duration::from_secs(1);
 /// Sessions that are over are kept this long, for those who ask what happened.
 const SESSIONS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -34,7 +34,7 @@ impl App {
         }
     }
 
-    /// Picks up changed signing keys until `stop` turns true.
+    /// Picks up changed signing keys, and the token epoch, until `stop` turns true.
     pub async fn keys_watch(&self, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             if let Err(error) = self.keys_reload().await {

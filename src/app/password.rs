@@ -39,7 +39,7 @@ impl App {
                         return Err(Error::SessionEnded);
                     }
                     let ended =
-                        tx.sessions_end_all_but(user_id, kept, EndReason::PasswordChanged, now).await?;
+                        tx.sessions_end_all(user_id, Some(kept), EndReason::PasswordChanged, now).await?;
                     tx.audit_insert(audit, now).await?;
                     let changed = Event::PasswordChanged { user_id };
                     tx.outbox_insert(new_event_id(now), &changed, &sinks, now).await?;

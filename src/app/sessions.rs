@@ -1,9 +1,19 @@
-use super::{App, Error, Principal, new_event_id};
+use super::{Admin, App, Error, Principal, new_event_id};
 use crate::domain::{AuditRecord, Caller, EndReason, Event, SecurityEvent, Session, SessionId, UserId};
 
 impl App {
-    /// Returns a user's live sessions, most recently used first.
-    pub async fn sessions_list(&self, user_id: UserId) -> Result<Vec<Session>, Error> {
+    /// Returns the caller's live sessions, most recently used first.
+    pub async fn sessions_list(&self, owner: &Principal) -> Result<Vec<Session>, Error> {
+        self.sessions_of(owner.user.id).await
+    }
+
+    /// Returns anybody's live sessions, most recently used first.
+    pub async fn user_sessions(&self, admin: &Admin, id: UserId) -> Result<Vec<Session>, Error> {
+        let user = self.user_by_id(admin, id).await?;
+        self.sessions_of(user.id).await
+    }
+
+    async fn sessions_of(&self, user_id: UserId) -> Result<Vec<Session>, Error> {
         let (limits, now) = (self.rules.family_limits, self.now());
         self.store
             .read("sessions_list", move |tx| {

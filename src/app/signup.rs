@@ -28,7 +28,7 @@ impl App {
         caller: &Caller,
     ) -> Result<User, Error> {
         // The answer is known before the dear part: a taken address costs no hash.
-        if self.user_by_email(email.clone()).await?.is_some() {
+        if self.user_find(email.clone()).await?.is_some() {
             return Err(Error::EmailTaken);
         }
         let password_hash = self.hash_pool.hash(password.as_password().clone()).await?;

@@ -8,7 +8,7 @@ use super::keys::KeyRules;
 use super::{App, Error, Rules, Signup, StartError, keys, master_key};
 use crate::clock::Clock;
 use crate::config::{AdminSettings, DatabaseUrl, Pooler, Settings, SigningAlgorithm, TokenTyp};
-use crate::crypto::{HashPool, HashSettings, RefreshTokens};
+use crate::crypto::{Cursors, HashPool, HashSettings, RefreshTokens};
 use crate::domain::{Caller, Email, FamilyLimits, PasswordPolicy, Role, Roles, RotationRules};
 use crate::events::Publisher;
 use crate::store::{DatabaseOptions, Location, Store};
@@ -46,9 +46,7 @@ impl App {
             tracing::info!(steps = ?migrated.0, "schema brought up to date");
         }
         let keyring = master_key::keyring(settings, &store, clock.now()).await?;
-        let token_epoch = store
-            .read("installation", |tx| Box::pin(async move { tx.installation_token_epoch().await }))
-            .await?;
+        let token_epoch = keys::token_epoch(&store).await?;
         let key_rules = key_rules(settings);
         let sinks = [publisher.sink()];
         let signing_keys = keys::start(&store, &keyring, &key_rules, &sinks, clock.now()).await?;
@@ -60,6 +58,7 @@ impl App {
             batches: Batches::start(&store, &clock, &refresh_tokens, rules.family_limits),
             refresh_tokens,
             identifiers: keyring.current().identifier_mac(),
+            cursors: Cursors::new(&keyring),
             signing_keys: RwLock::new(signing_keys),
             verifier: Verifier::new(&settings.issuer, &settings.audience)
                 .typ(key_rules.typ)

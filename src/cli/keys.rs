@@ -2,9 +2,9 @@ use clap::{Args, Subcommand};
 
 use super::log::{self, Stream};
 use super::{Exit, SettingFlags, print};
-use crate::app::{App, Error, RotateWhen};
+use crate::app::{Admin, App, Error, RotateWhen};
 use crate::clock::Clock;
-use crate::domain::{Caller, KeyStage, KeyState, Kid, RotationRules, due_at, promotable_at};
+use crate::domain::{KeyStage, KeyState, Kid, RotationRules, due_at, promotable_at};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -35,19 +35,20 @@ pub(super) async fn run(flags: &SettingFlags, arguments: Arguments) -> Result<()
     let (settings, _) = flags.load()?;
     log::start(&settings, Stream::Stderr);
     let app = App::start(&settings, Clock::System).await?;
+    let admin = Admin::operator(&settings);
     let done = match arguments.action {
-        Action::List => list(&app).await,
-        Action::Rotate { plan: true, .. } => plan(&app).await,
-        Action::Rotate { now, .. } => rotate(&app, now).await,
-        Action::Revoke { kid } => revoke(&app, kid).await,
-        Action::Reseal => reseal(&app).await,
+        Action::List => list(&app, &admin).await,
+        Action::Rotate { plan: true, .. } => plan(&app, &admin).await,
+        Action::Rotate { now, .. } => rotate(&app, &admin, now).await,
+        Action::Revoke { kid } => revoke(&app, &admin, kid).await,
+        Action::Reseal => reseal(&app, &admin).await,
     };
     app.close().await;
     done
 }
 
-async fn list(app: &App) -> Result<(), Exit> {
-    for key in app.keys_list().await?.0 {
+async fn list(app: &App, admin: &Admin) -> Result<(), Exit> {
+    for key in app.keys_list(admin).await?.0 {
         print(&format!("{}  {:7}  {}  since {}\n", key.kid, key.state.as_str(), key.algorithm, since(&key)));
     }
     Ok(())
@@ -57,8 +58,8 @@ fn since(key: &KeyStage) -> String {
     key.retired_at.or(key.promoted_at).unwrap_or(key.created_at).to_string()
 }
 
-async fn plan(app: &App) -> Result<(), Exit> {
-    let (keys, rules) = app.keys_list().await?;
+async fn plan(app: &App, admin: &Admin) -> Result<(), Exit> {
+    let (keys, rules) = app.keys_list(admin).await?;
     print(&time_line(&keys, rules));
     Ok(())
 }
@@ -89,11 +90,11 @@ fn time_line(keys: &[KeyStage], rules: &RotationRules) -> String {
     lines.concat()
 }
 
-async fn rotate(app: &App, now: bool) -> Result<(), Exit> {
+async fn rotate(app: &App, admin: &Admin, now: bool) -> Result<(), Exit> {
     let when = if now { RotateWhen::Now } else { RotateWhen::Published };
-    match app.keys_rotate(when, &Caller::command_line()).await {
-        Ok(kid) => {
-            print(&format!("{kid} signs from now on\n"));
+    match app.keys_rotate(admin, when).await {
+        Ok(key) => {
+            print(&format!("{} signs from now on\n", key.kid));
             if now {
                 print(
                     "warning: verifiers that cache the key set may refuse its tokens until they fetch the set again\n",
@@ -109,8 +110,8 @@ async fn rotate(app: &App, now: bool) -> Result<(), Exit> {
     }
 }
 
-async fn revoke(app: &App, kid: Kid) -> Result<(), Exit> {
-    match app.keys_revoke(kid.clone(), &Caller::command_line()).await {
+async fn revoke(app: &App, admin: &Admin, kid: Kid) -> Result<(), Exit> {
+    match app.keys_revoke(admin, kid.clone()).await {
         Ok(()) => {
             print(&format!("{kid} is out of use\n"));
             Ok(())
@@ -120,8 +121,8 @@ async fn revoke(app: &App, kid: Kid) -> Result<(), Exit> {
     }
 }
 
-async fn reseal(app: &App) -> Result<(), Exit> {
-    let count = app.keys_reseal().await?;
+async fn reseal(app: &App, admin: &Admin) -> Result<(), Exit> {
+    let count = app.keys_reseal(admin).await?;
     print(&format!(
         "{count} signing keys sealed anew with the first master key\n\
          keep the older ones configured for token.refresh_absolute_ttl: refresh tokens made under them live that long\n"

@@ -50,6 +50,12 @@ impl MasterKey {
         self.mac(b"identifier mac")
     }
 
+    /// Derives the key that authenticates the cursors of listings.
+    #[must_use]
+    pub fn cursor_mac(&self) -> hmac::Key {
+        self.mac(b"cursor mac")
+    }
+
     fn mac(&self, label: &[u8]) -> hmac::Key {
         let mut key = Zeroizing::new([0; 32]);
         expand(&self.derived, label, key.as_mut());

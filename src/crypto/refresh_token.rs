@@ -5,6 +5,7 @@
 //! the database cannot make a token, and Keyward can make the current one again.
 
 use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -47,7 +48,7 @@ pub struct RefreshTokens {
     current: KeyId,
     keys: Vec<(KeyId, hmac::Key)>,
     /// Part of every MAC: moving it ends every token there is, as after a restored backup.
-    installation_epoch: i64,
+    installation_epoch: AtomicI64,
 }
 
 impl RefreshTokens {
@@ -56,8 +57,13 @@ impl RefreshTokens {
         Self {
             current: keyring.current().id(),
             keys: keyring.iter().map(|key| (key.id(), key.refresh_token_mac())).collect(),
-            installation_epoch,
+            installation_epoch: AtomicI64::new(installation_epoch),
         }
+    }
+
+    /// Follows the number that the database has; another process may have moved it.
+    pub fn follow_epoch(&self, installation_epoch: i64) {
+        self.installation_epoch.store(installation_epoch, Ordering::Relaxed);
     }
 
     /// Returns the key under which new tokens are made.
@@ -115,7 +121,8 @@ impl RefreshTokens {
     }
 
     fn authenticated(&self, body: &[u8]) -> Vec<u8> {
-        [&self.installation_epoch.to_be_bytes(), body].concat()
+        let epoch = self.installation_epoch.load(Ordering::Relaxed);
+        [&epoch.to_be_bytes(), body].concat()
     }
 }
 

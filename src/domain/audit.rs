@@ -61,6 +61,7 @@ pub struct AuditRecord {
     /// Whom it is about.
     pub user_id: Option<UserId>,
     pub session_id: Option<SessionId>,
+    /// Who did it: its `actor` is set when that is an admin.
     pub caller: Caller,
     /// What else a reader of the log needs; never a secret.
     pub detail: Option<Value>,

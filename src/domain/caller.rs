@@ -1,5 +1,7 @@
 use std::net::IpAddr;
 
+use super::UserId;
+
 /// The longest user agent that is kept, in code points.
 const USER_AGENT_MAX: usize = 256;
 
@@ -9,6 +11,8 @@ pub struct Caller {
     pub ip: Option<IpAddr>,
     user_agent: Option<String>,
     pub request_id: String,
+    /// The admin who acts on somebody else; nobody when users act for themselves.
+    pub actor: Option<UserId>,
 }
 
 impl Caller {
@@ -17,7 +21,13 @@ impl Caller {
     pub fn new(ip: Option<IpAddr>, user_agent: Option<&str>, request_id: String) -> Self {
         let user_agent =
             user_agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(USER_AGENT_MAX).collect());
-        Self { ip, user_agent, request_id }
+        Self { ip, user_agent, request_id, actor: None }
+    }
+
+    #[must_use]
+    pub fn acting_as(mut self, admin: UserId) -> Self {
+        self.actor = Some(admin);
+        self
     }
 
     /// A person at the command line of the server itself.

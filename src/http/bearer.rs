@@ -6,8 +6,9 @@ use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
+use super::caller;
 use super::problem::{Code, Problem};
-use crate::app::{App, Principal, ServiceClient};
+use crate::app::{self, App, Principal, ServiceClient};
 
 /// The text of an access token, not yet checked; `None` without an `Authorization` header.
 ///
@@ -66,5 +67,19 @@ impl FromRequestParts<Arc<App>> for SignedIn {
         let Bearer(token) = Bearer::from_request_parts(parts, app).await?;
         let token = token.ok_or(Problem::new(Code::MissingToken))?;
         Ok(Self(app.authenticate(&token).await?))
+    }
+}
+
+/// A caller who may do what admins do, checked against the database.
+pub(super) struct Admin(pub app::Admin);
+
+impl FromRequestParts<Arc<App>> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let Bearer(token) = Bearer::from_request_parts(parts, app).await?;
+        let token = token.ok_or(Problem::new(Code::MissingToken))?;
+        let Ok(caller::From(caller)) = caller::From::from_request_parts(parts, app).await;
+        Ok(Self(app.authenticate_admin(&token, caller).await?))
     }
 }

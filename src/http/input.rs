@@ -1,15 +1,19 @@
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 
 use super::problem::{Code, FieldProblem, Problem};
 use super::strict_json;
-use crate::domain::{Email, EmailError, NewPassword, Password, PasswordFlaw, PasswordPolicy};
+use crate::domain::{
+    Email, EmailError, NewPassword, Password, PasswordFlaw, PasswordPolicy, Role, Roles, UserId, UserStatus,
+};
 
+pub(super) const LIMIT_DEFAULT: u16 = 50;
+const LIMIT_MAX: u16 = 200;
 const BODY_MAX: usize = 16 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -94,6 +98,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
     }
 }
 
+/// The user whom a path names. What is no id, or another spelling of one, names nobody.
+pub(super) struct UserInPath(pub UserId);
+
+impl<S: Send + Sync> FromRequestParts<S> for UserInPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let id =
+            path.ok().and_then(|Path(text)| text.parse().ok().filter(|id: &UserId| id.to_string() == text));
+        id.map(Self).ok_or(Problem::new(Code::NotFound))
+    }
+}
+
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     let unsupported = || Problem::new(Code::UnsupportedMediaType);
     let kind =
@@ -154,6 +172,39 @@ impl Fields {
         owner: Option<&Email>,
     ) -> Option<NewPassword> {
         policy.accept(text, owner).map_err(|flaw| self.refuse(pointer, flaw_code(flaw), &flaw)).ok()
+    }
+
+    /// Reads the roles that stand in a list at `pointer`; each bad one is pointed at.
+    pub(super) fn roles(&mut self, pointer: &str, names: &[String]) -> Option<Roles> {
+        let mut roles = Vec::with_capacity(names.len());
+        for (index, name) in names.iter().enumerate() {
+            roles.extend(self.role(&format!("{pointer}/{index}"), name));
+        }
+        if roles.len() < names.len() {
+            return None;
+        }
+        Roles::new(roles).map_err(|error| self.refuse(pointer, "too_many", &error)).ok()
+    }
+
+    pub(super) fn role(&mut self, pointer: &str, name: &str) -> Option<Role> {
+        Role::parse(name).map_err(|error| self.refuse(pointer, "invalid_role", &error)).ok()
+    }
+
+    pub(super) fn status(&mut self, pointer: &str, text: &str) -> Option<UserStatus> {
+        text.parse().map_err(|_| self.refuse(pointer, "invalid_status", &"must be active or disabled")).ok()
+    }
+
+    /// Reads how many items of a list are wanted.
+    pub(super) fn limit(&mut self, pointer: &str, text: &str) -> Option<u16> {
+        let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+        if limit.is_none() {
+            self.refuse(pointer, "out_of_range", &format!("must be 1 to {LIMIT_MAX}"));
+        }
+        limit
+    }
+
+    pub(super) fn all_good(&self) -> bool {
+        self.0.is_empty()
     }
 
     fn refuse(&mut self, pointer: &str, code: &'static str, detail: &dyn std::fmt::Display) {

@@ -20,6 +20,7 @@ use super::router;
     tags(
         (name = "auth", description = "For users and their clients"),
         (name = "oauth", description = "For services that cannot wait for a token to expire"),
+        (name = "admin", description = "For users with the role `admin`, as the database has it at the moment of the request"),
         (name = "discovery", description = "For services that verify tokens, and for monitors"),
     ),
     modifiers(&Bearer)

@@ -20,11 +20,13 @@ pub(super) enum Code {
     InvalidRefreshToken,
     RefreshTokenReused,
     SessionEnded,
+    InsufficientRole,
     SignupDisabled,
     NotFound,
     MethodNotAllowed,
     RequestTimeout,
     EmailTaken,
+    LastAdmin,
     KeyTooFresh,
     InvalidClient,
     ClientExists,
@@ -32,6 +34,7 @@ pub(super) enum Code {
     UnsupportedMediaType,
     HeadersTooLarge,
     BadRequest,
+    InvalidCursor,
     Internal,
     Overloaded,
     Unavailable,
@@ -41,7 +44,7 @@ pub(super) enum Code {
 type Entry = (StatusCode, &'static str, &'static str);
 
 impl Code {
-    pub(super) const ALL: [Self; 23] = [
+    pub(super) const ALL: [Self; 26] = [
         Self::MalformedJson,
         Self::InvalidRequest,
         Self::InvalidCredentials,
@@ -50,11 +53,13 @@ impl Code {
         Self::InvalidRefreshToken,
         Self::RefreshTokenReused,
         Self::SessionEnded,
+        Self::InsufficientRole,
         Self::SignupDisabled,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::EmailTaken,
+        Self::LastAdmin,
         Self::KeyTooFresh,
         Self::InvalidClient,
         Self::ClientExists,
@@ -62,6 +67,7 @@ impl Code {
         Self::UnsupportedMediaType,
         Self::HeadersTooLarge,
         Self::BadRequest,
+        Self::InvalidCursor,
         Self::Internal,
         Self::Overloaded,
         Self::Unavailable,
@@ -77,17 +83,20 @@ impl Code {
             Self::InvalidRefreshToken => "invalid_refresh_token",
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::SessionEnded => "session_ended",
+            Self::InsufficientRole => "insufficient_role",
             Self::SignupDisabled => "signup_disabled",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::RequestTimeout => "request_timeout",
             Self::EmailTaken => "email_taken",
+            Self::LastAdmin => "last_admin",
             Self::KeyTooFresh => "key_too_fresh",
             Self::InvalidClient => "invalid_client",
             Self::ClientExists => "client_exists",
             Self::BodyTooLarge => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::HeadersTooLarge => "headers_too_large",
+            Self::InvalidCursor => "invalid_cursor",
             Self::BadRequest => "bad_request",
             Self::Internal => "internal_error",
             Self::Overloaded => "overloaded",
@@ -110,6 +119,7 @@ impl Code {
             Self::InvalidRefreshToken => (StatusCode::UNAUTHORIZED, "The refresh token is not valid", "It was not made by this service, or is not the current one where that is asked for. Log in again."),
             Self::RefreshTokenReused => (StatusCode::UNAUTHORIZED, "The refresh token was used before", "Somebody presented an old refresh token, so the session was ended to be safe. Log in again."),
             Self::SessionEnded => (StatusCode::UNAUTHORIZED, "The session has ended", "It was logged out, expired, or its user changed. Log in again."),
+            Self::InsufficientRole => (StatusCode::FORBIDDEN, "A role is missing", "The caller does not hold the role that this route asks for: `admin`, as the database has it now."),
             Self::SignupDisabled => (StatusCode::FORBIDDEN, "Sign-up is closed", "Accounts of this service are made by its operators."),
             Self::NotFound => (StatusCode::NOT_FOUND, "There is nothing here", "Check the path; `/docs` lists every route."),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "The method is not allowed here", "The `Allow` header lists the methods of this path."),
@@ -117,10 +127,12 @@ impl Code {
             Self::EmailTaken => (StatusCode::CONFLICT, "The e-mail address is taken", "Log in instead, or sign up with another address. If an earlier answer was lost, log in: the account exists."),
             Self::InvalidClient => (StatusCode::UNAUTHORIZED, "The service client is not known", "Send the name and the secret that `keyward clients create` printed, by HTTP Basic."),
             Self::ClientExists => (StatusCode::CONFLICT, "The name of the client is taken", "Names of clients are not used again; choose another one."),
+            Self::LastAdmin => (StatusCode::CONFLICT, "Nobody would be left to administer", "This user is the last active admin. Give another one the role first."),
             Self::KeyTooFresh => (StatusCode::CONFLICT, "The pending key has not been public for long enough", "Verifiers that cache the key set would refuse its tokens. Wait, or rotate with `now`."),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large", "Bodies are at most 16 KiB."),
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The content type is not supported", "Send `Content-Type: application/json`, without a content encoding."),
             Self::HeadersTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large", "All headers together are at most 16 KiB."),
+            Self::InvalidCursor => (StatusCode::BAD_REQUEST, "The cursor is not valid", "It belongs to another listing or other filters, or is older than an hour. Start again without it."),
             Self::BadRequest => (StatusCode::BAD_REQUEST, "The request cannot be understood", "Check it against `/docs`."),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong here", "It is our fault and was logged; `request_id` finds it."),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "Too much is waiting", "Try again after the seconds in `Retry-After`."),
@@ -212,8 +224,8 @@ impl Problem {
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(self.challenge()));
+        if let Some(challenge) = self.challenge() {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             let seconds = self.retry_after.map_or(1, |wait| wait.as_secs().max(1));
@@ -223,11 +235,14 @@ impl Problem {
     }
 
     /// RFC 6750 §3: an error code only where a token was sent.
-    const fn challenge(&self) -> &'static str {
+    fn challenge(&self) -> Option<&'static str> {
         match self.code {
-            Code::InvalidClient => "Basic realm=\"keyward\", charset=\"UTF-8\"",
-            Code::InvalidToken | Code::SessionEnded => "Bearer realm=\"keyward\", error=\"invalid_token\"",
-            _ => "Bearer realm=\"keyward\"",
+            Code::InvalidClient => Some("Basic realm=\"keyward\", charset=\"UTF-8\""),
+            Code::InvalidToken | Code::SessionEnded => {
+                Some("Bearer realm=\"keyward\", error=\"invalid_token\"")
+            }
+            Code::InsufficientRole => Some("Bearer realm=\"keyward\", error=\"insufficient_scope\""),
+            code => (code.entry().0 == StatusCode::UNAUTHORIZED).then_some("Bearer realm=\"keyward\""),
         }
     }
 }
@@ -246,6 +261,9 @@ impl From<Error> for Problem {
         let code = match &error {
             Error::EmailTaken => Code::EmailTaken,
             Error::NotFound => Code::NotFound,
+            Error::InsufficientRole => Code::InsufficientRole,
+            Error::LastAdmin => Code::LastAdmin,
+            Error::InvalidCursor(_) => Code::InvalidCursor,
             Error::InvalidClient => Code::InvalidClient,
             Error::ClientExists => Code::ClientExists,
             Error::KeyTooFresh { .. } => return Self::new(Code::KeyTooFresh).detail(error.to_string()),

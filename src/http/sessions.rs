@@ -69,7 +69,7 @@ pub(super) async fn list(
     State(app): State<Arc<App>>,
     SignedIn(owner): SignedIn,
 ) -> Result<axum::Json<SessionsBody>, Problem> {
-    let sessions = app.sessions_list(owner.user.id).await?;
+    let sessions = app.sessions_list(&owner).await?;
     Ok(axum::Json(SessionsBody::new(sessions, Some(owner.session.id))))
 }
 

@@ -4,8 +4,12 @@ use std::time::Duration;
 /// What all the database work of one request may take together.
 const BUDGET: Duration = Duration::from_secs(4);
 
+/// What an operator's work on everything at once may take.
+const UNHURRIED: Duration = Duration::from_secs(600);
+
 tokio::task_local! {
     static SPENT: Cell<Duration>;
+    static WHOLE: Duration;
 }
 
 /// Gives everything that `request` does in the database one budget of four seconds.
@@ -13,9 +17,18 @@ pub async fn with_budget<F: Future>(request: F) -> F::Output {
     SPENT.scope(Cell::new(Duration::ZERO), request).await
 }
 
+/// Gives work on every row, at the command line, ten minutes. The server's own limit on statements
+/// is lifted by [`Tx::unhurried`](super::Tx::unhurried), inside the transaction.
+pub async fn unhurried<F: Future>(work: F) -> F::Output {
+    WHOLE.scope(UNHURRIED, work).await
+}
+
 /// Outside a request (start, relay, command line) every piece of work has the whole budget.
 pub(super) fn left() -> Duration {
-    BUDGET.saturating_sub(SPENT.try_with(Cell::get).unwrap_or_default())
+    WHOLE
+        .try_with(|whole| *whole)
+        .unwrap_or(BUDGET)
+        .saturating_sub(SPENT.try_with(Cell::get).unwrap_or_default())
 }
 
 pub(super) fn spend(time: Duration) {

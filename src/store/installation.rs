@@ -38,6 +38,24 @@ impl Tx {
         Ok(epoch.0)
     }
 
+    /// Ends every refresh token there is: none has a MAC over the new number.
+    pub async fn installation_advance_token_epoch(&mut self) -> Result<i64, StoreError> {
+        let epoch: TokenEpoch = self
+            .query("UPDATE installation SET token_epoch = token_epoch + 1 WHERE id = 1 RETURNING token_epoch")
+            .fetch_one()
+            .await?;
+        Ok(epoch.0)
+    }
+
+    /// Lets one transaction at a time take admins away, so that two cannot take away each other's
+    /// last one. To be called before any user is locked.
+    pub async fn admins_lock(&mut self) -> Result<(), StoreError> {
+        self.query_either("SELECT 1", "SELECT id FROM installation WHERE id = 1 FOR NO KEY UPDATE")
+            .execute()
+            .await
+            .map(drop)
+    }
+
     pub async fn master_keys_list(&mut self) -> Result<Vec<MasterKeyRow>, StoreError> {
         self.query("SELECT key_id, check_value, retired_at FROM master_keys ORDER BY created_at, key_id")
             .fetch_all()

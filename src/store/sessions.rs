@@ -1,8 +1,9 @@
 use std::cmp;
+use std::net::IpAddr;
 
 use super::sql::{Record, Row};
 use super::{StoreError, Tx};
-use crate::domain::{EndReason, Epoch, FamilyLimits, Session, SessionId, Timestamp, UserId};
+use crate::domain::{EndReason, Epoch, FamilyLimits, Handle, KeyId, Session, SessionId, Timestamp, UserId};
 
 impl Record for Session {
     fn read(row: &Row<'_>) -> Result<Self, StoreError> {
@@ -15,6 +16,22 @@ impl Record for Session {
             user_agent: row.optional("user_agent")?,
         })
     }
+}
+
+/// What a login stores.
+#[derive(Debug)]
+pub struct NewFamily {
+    pub id: SessionId,
+    pub user_id: UserId,
+    pub handle: Handle,
+    pub mac_key: KeyId,
+    /// Read before the password was hashed: a change made meanwhile wins.
+    pub session_epoch: Epoch,
+    pub client_id: &'static str,
+    pub now: Timestamp,
+    pub expires_at: Timestamp,
+    pub ip: Option<IpAddr>,
+    pub user_agent: Option<String>,
 }
 
 struct Id(SessionId);
@@ -62,23 +79,117 @@ impl Tx {
             .map(|stamped| stamped == 1)
     }
 
-    /// Ends every session of a user but one, and returns their ids.
-    pub async fn sessions_end_all_but(
+    /// Ends every session there is; to be called after every user was locked.
+    pub async fn sessions_end_everywhere(
+        &mut self,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.query("UPDATE refresh_tokens SET ended_at = $1, end_reason = $2 WHERE ended_at IS NULL")
+            .bind(now)
+            .bind(reason)
+            .execute()
+            .await
+    }
+
+    /// Stores a family, unless its user was disabled or moved to another epoch since it was read.
+    pub async fn session_insert(&mut self, family: NewFamily) -> Result<bool, StoreError> {
+        self.query(
+            "INSERT INTO refresh_tokens (id, user_id, handle, generation, mac_key_id, session_epoch, client_id, \
+             created_at, rotated_at, expires_at, ip, user_agent) \
+             SELECT $1, u.id, $3, 0, $4, u.session_epoch, $6, $7, $7, $8, $9, $10 \
+             FROM users_auth AS u WHERE u.id = $2 AND u.status = 'active' AND u.session_epoch = $5",
+        )
+        .bind(family.id)
+        .bind(family.user_id)
+        .bind(family.handle)
+        .bind(family.mac_key)
+        .bind(family.session_epoch)
+        .bind(family.client_id.to_owned())
+        .bind(family.now)
+        .bind(family.expires_at)
+        .bind_optional(family.ip)
+        .bind_optional(family.user_agent)
+        .execute()
+        .await
+        .map(|inserted| inserted == 1)
+    }
+
+    /// Ends a session; false when it had ended before.
+    pub async fn session_end(
+        &mut self,
+        id: SessionId,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.query(
+            "UPDATE refresh_tokens SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL",
+        )
+        .bind(id)
+        .bind(now)
+        .bind(reason)
+        .execute()
+        .await
+        .map(|ended| ended == 1)
+    }
+
+    /// Deletes some of the sessions that were over before `then`, and returns how many.
+    pub async fn sessions_purge(&mut self, then: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.query(
+            "DELETE FROM refresh_tokens WHERE id IN (
+                SELECT id FROM refresh_tokens WHERE expires_at < $1 OR ended_at < $1 LIMIT $2
+             )",
+        )
+        .bind(then)
+        .bind(i64::from(limit))
+        .execute()
+        .await
+    }
+
+    /// Ends the least recently used sessions of a user, so that `opened` and at most `keep - 1` others
+    /// are left. `opened` stays whatever its time: the clock of another replica may be ahead.
+    pub async fn sessions_end_excess(
         &mut self,
         user_id: UserId,
-        kept: SessionId,
+        opened: SessionId,
+        keep: u32,
+        now: Timestamp,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let ended: Vec<Id> = self
+            .query(
+                "UPDATE refresh_tokens SET ended_at = $2, end_reason = $3 WHERE id IN (
+                    SELECT id FROM refresh_tokens
+                    WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND id <> $5
+                    ORDER BY rotated_at DESC, id DESC LIMIT 1000000 OFFSET $4
+                 ) RETURNING id",
+            )
+            .bind(user_id)
+            .bind(now)
+            .bind(EndReason::SessionLimit)
+            .bind(i64::from(keep.saturating_sub(1)))
+            .bind(opened)
+            .fetch_all()
+            .await?;
+        Ok(ended.into_iter().map(|Id(id)| id).collect())
+    }
+
+    /// Ends every session of a user, perhaps but one, and returns the ids of those that ended.
+    pub async fn sessions_end_all(
+        &mut self,
+        user_id: UserId,
+        except: Option<SessionId>,
         reason: EndReason,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
         let ended: Vec<Id> = self
             .query(
                 "UPDATE refresh_tokens SET ended_at = $2, end_reason = $3 \
-                 WHERE user_id = $1 AND id <> $4 AND ended_at IS NULL RETURNING id",
+                 WHERE user_id = $1 AND id IS DISTINCT FROM $4 AND ended_at IS NULL RETURNING id",
             )
             .bind(user_id)
             .bind(now)
             .bind(reason)
-            .bind(kept)
+            .bind_optional(except)
             .fetch_all()
             .await?;
         Ok(ended.into_iter().map(|Id(id)| id).collect())

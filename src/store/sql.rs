@@ -81,6 +81,11 @@ impl Tx {
         Ok(())
     }
 
+    /// Lifts the limit on how long a statement of this transaction may take.
+    pub async fn unhurried(&mut self) -> Result<(), StoreError> {
+        self.query_either("SELECT 1", "SET LOCAL statement_timeout = 0").execute().await.map(drop)
+    }
+
     pub(super) fn postgres(&self) -> bool {
         matches!(self.0, Some(Connection::Postgres(_)))
     }

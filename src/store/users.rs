@@ -1,6 +1,6 @@
 use super::sql::{Record, Row};
 use super::{StoreError, Tx};
-use crate::domain::{Email, Epoch, Role, Roles, Timestamp, User, UserId, UserStatus};
+use crate::domain::{Email, Epoch, Role, Roles, Timestamp, User, UserFilter, UserId, UserStatus};
 
 /// What a sign-up stores.
 #[derive(Debug)]
@@ -166,16 +166,94 @@ impl Tx {
         .await
     }
 
-    /// Returns a page of users, oldest first: ids rise with time.
-    pub async fn users_list(&mut self, page: UserPage) -> Result<Vec<User>, StoreError> {
+    /// Returns a page of users, oldest first: ids rise with time. An address names one user at most
+    /// and is looked up by [`user_by_email`](Tx::user_by_email) instead.
+    pub async fn users_list(
+        &mut self,
+        UserFilter { email: _, role, status }: UserFilter,
+        page: UserPage,
+    ) -> Result<Vec<User>, StoreError> {
+        // `_` may be part of a role's name, and is a wildcard to LIKE.
+        let pattern = role.map_or("%".to_owned(), |role| format!("% {} %", role.as_str().replace('_', "!_")));
         self.query(
             "SELECT id, email, email_canonical, email_verified, roles, status, session_epoch, created_at, updated_at \
-             FROM users_auth WHERE id > $1 ORDER BY id LIMIT $2",
+             FROM users_auth \
+             WHERE id > $1 AND ' ' || roles || ' ' LIKE $2 ESCAPE '!' AND ($3 IS NULL OR status = $3) \
+             ORDER BY id LIMIT $4",
         )
         .bind(page.after.unwrap_or(UserId::new(uuid::Uuid::nil())))
+        .bind(pattern)
+        .bind_optional(status)
         .bind(i64::from(page.limit))
         .fetch_all()
         .await
+    }
+
+    /// Counts those who would still be active admins without this user.
+    pub async fn admins_count_without(&mut self, id: UserId) -> Result<i64, StoreError> {
+        let count: Count = self
+            .query(
+                "SELECT count(*) AS count FROM users_auth \
+                 WHERE id <> $1 AND status = 'active' AND ' ' || roles || ' ' LIKE '% admin %'",
+            )
+            .bind(id)
+            .fetch_one()
+            .await?;
+        Ok(count.0)
+    }
+
+    pub async fn user_set_status(
+        &mut self,
+        id: UserId,
+        status: UserStatus,
+        now: Timestamp,
+    ) -> Result<User, StoreError> {
+        self.query(
+            "UPDATE users_auth SET status = $2, updated_at = $3 WHERE id = $1 \
+             RETURNING id, email, email_canonical, email_verified, roles, status, session_epoch, created_at, updated_at",
+        )
+        .bind(id)
+        .bind(status)
+        .bind(now)
+        .fetch_one()
+        .await
+    }
+
+    pub async fn user_set_roles(
+        &mut self,
+        id: UserId,
+        roles: Roles,
+        now: Timestamp,
+    ) -> Result<User, StoreError> {
+        self.query(
+            "UPDATE users_auth SET roles = $2, updated_at = $3 WHERE id = $1 \
+             RETURNING id, email, email_canonical, email_verified, roles, status, session_epoch, created_at, updated_at",
+        )
+        .bind(id)
+        .bind(roles)
+        .bind(now)
+        .fetch_one()
+        .await
+    }
+
+    pub async fn user_set_password(
+        &mut self,
+        id: UserId,
+        password_hash: String,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.query("UPDATE users_auth SET password_hash = $2, updated_at = $3 WHERE id = $1")
+            .bind(id)
+            .bind(password_hash)
+            .bind(now)
+            .execute()
+            .await
+            .map(drop)
+    }
+
+    /// Deletes a user, and with the row every session.
+    pub async fn user_delete(&mut self, id: UserId) -> Result<(), StoreError> {
+        self.query("DELETE FROM users_auth WHERE id = $1").bind(id).execute().await.map(drop)
     }
 
     pub async fn users_count_with_role(&mut self, role: &Role) -> Result<i64, StoreError> {
@@ -204,6 +282,14 @@ impl Tx {
     pub async fn user_advance_epoch(&mut self, id: UserId, now: Timestamp) -> Result<u64, StoreError> {
         self.query("UPDATE users_auth SET session_epoch = session_epoch + 1, updated_at = $2 WHERE id = $1")
             .bind(id)
+            .bind(now)
+            .execute()
+            .await
+    }
+
+    /// Ends every session of everybody. Locks every user, so it comes before any session is locked.
+    pub async fn users_advance_epoch(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        self.query("UPDATE users_auth SET session_epoch = session_epoch + 1, updated_at = $1")
             .bind(now)
             .execute()
             .await

@@ -16,6 +16,8 @@ async fn help_is_as_it_was_reviewed() {
         ("help", &["--help"][..]),
         ("help_users", &["users", "--help"]),
         ("help_users_create", &["users", "create", "--help"]),
+        ("help_users_list", &["users", "list", "--help"]),
+        ("help_sessions_end", &["sessions", "end", "--help"]),
         ("help_keys", &["keys", "--help"]),
         ("help_migrate", &["migrate", "--help"]),
         ("help_migrate_down", &["migrate", "down", "--help"]),

@@ -11,6 +11,8 @@
 mod support;
 
 #[cfg(test)]
+mod admin;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod crash;

@@ -14,7 +14,15 @@ mod support;
 #[cfg(test)]
 mod access_tokens;
 #[cfg(test)]
+mod admin_keys;
+#[cfg(test)]
+mod admin_races;
+#[cfg(test)]
+mod admin_users;
+#[cfg(test)]
 mod architecture;
+#[cfg(test)]
+mod authorization;
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
@@ -53,6 +61,8 @@ mod races;
 mod refresh;
 #[cfg(test)]
 mod refresh_model;
+#[cfg(test)]
+mod roles;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]

@@ -197,7 +197,7 @@ async fn what_is_not_there_is_not_found() {
         "/docs/errors/",
         "/metrics",
         "/readyz",
-        "/admin/users/%00",
+        "/auth/users/%00",
         "/docs/..%2f..%2fCargo.toml",
     ] {
         stranger.get(path).await.expect_problem(404, "not_found");

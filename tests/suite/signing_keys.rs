@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keyward::app::{Error, RotateWhen};
 use keyward::config::MasterKey;
-use keyward::domain::{Caller, KeyState, Kid};
+use keyward::domain::{KeyState, Kid};
 use keyward_verify::{KeySet, Verifier};
 
 use crate::support::{ISSUER, TestServer, eventually, master_key};
@@ -13,7 +13,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const NEARLY_A_DAY: Duration = Duration::from_secs(24 * 60 * 60 - 100);
 
 async fn kids(server: &TestServer, state: KeyState) -> Vec<Kid> {
-    let (keys, _) = server.app.keys_list().await.unwrap();
+    let (keys, _) = server.app.keys_list(&server.operator()).await.unwrap();
     keys.into_iter().filter(|key| key.state == state).map(|key| key.kid).collect()
 }
 
@@ -34,12 +34,12 @@ async fn a_key_is_published_before_it_signs() {
     assert_eq!((active.len(), pending.len()), (1, 1));
     assert_eq!(key_set(&server).await.kids().count(), 2);
 
-    let caller = Caller::command_line();
-    let early = server.app.keys_rotate(RotateWhen::Published, &caller).await;
+    let operator = server.operator();
+    let early = server.app.keys_rotate(&operator, RotateWhen::Published).await;
     assert!(matches!(early, Err(Error::KeyTooFresh { .. })));
     server.clock.advance(DAY);
-    let promoted = server.app.keys_rotate(RotateWhen::Published, &caller).await.unwrap();
-    assert_eq!(vec![promoted], pending);
+    let promoted = server.app.keys_rotate(&operator, RotateWhen::Published).await.unwrap();
+    assert_eq!(vec![promoted.kid], pending);
     assert_eq!(kids(&server, KeyState::Retired).await, active);
     assert_eq!(kids(&server, KeyState::Pending).await.len(), 1);
     let events = server.database.texts("SELECT type FROM outbox").await;
@@ -52,7 +52,7 @@ async fn a_key_is_published_before_it_signs() {
 async fn a_verifier_that_caches_never_meets_an_unknown_key() {
     let server = TestServer::start().await;
     let mut servers = vec![server.replica().await, server.replica().await, server.replica().await, server];
-    let caller = Caller::command_line();
+    let operator = servers[0].operator();
     let mut cached = key_set(&servers[0]).await;
     let mut tokens: Vec<String> = Vec::new();
     for round in 0..10 {
@@ -64,7 +64,7 @@ async fn a_verifier_that_caches_never_meets_an_unknown_key() {
         if round % 2 == 1 {
             cached = key_set(&servers[2]).await;
         }
-        let kid = servers[0].app.keys_rotate(RotateWhen::Published, &caller).await.unwrap();
+        let kid = servers[0].app.keys_rotate(&operator, RotateWhen::Published).await.unwrap().kid;
         tokens.clear();
         for server in &servers {
             // A second at most; the moved clock must not make a day of it.
@@ -115,7 +115,7 @@ async fn a_revoked_key_is_refused_everywhere_within_seconds() {
     let user = server.user().await;
     let active = kids(&server, KeyState::Active).await.remove(0);
     let pending = kids(&server, KeyState::Pending).await;
-    server.app.keys_revoke(active.clone(), &Caller::command_line()).await.unwrap();
+    server.app.keys_revoke(&server.operator(), active.clone()).await.unwrap();
     user.me().await.expect_problem(401, "invalid_token");
     let elsewhere = user.at(replica.anonymous().base);
     eventually("the replica has heard of it", async || elsewhere.me().await.status == 401).await;
@@ -125,7 +125,7 @@ async fn a_revoked_key_is_refused_everywhere_within_seconds() {
     let mut user = user;
     user.refresh().await.expect_status(200);
     user.me().await.expect_status(200);
-    let unknown = server.app.keys_revoke("unknown".parse().unwrap(), &Caller::command_line()).await;
+    let unknown = server.app.keys_revoke(&server.operator(), "unknown".parse().unwrap()).await;
     assert!(matches!(unknown, Err(Error::NotFound)));
     server.database.check_invariants().await;
 }
@@ -136,8 +136,8 @@ async fn a_replica_looks_again_before_it_refuses_an_unknown_key() {
     let server = TestServer::start().await;
     let replica = server.replica().await;
     server.clock.advance(Duration::from_secs(1));
-    server.app.keys_rotate(RotateWhen::Now, &Caller::command_line()).await.unwrap();
-    server.app.keys_rotate(RotateWhen::Now, &Caller::command_line()).await.unwrap();
+    server.app.keys_rotate(&server.operator(), RotateWhen::Now).await.unwrap();
+    server.app.keys_rotate(&server.operator(), RotateWhen::Now).await.unwrap();
     let user = server.user().await;
     user.at(replica.anonymous().base).me().await.expect_status(200);
 }
@@ -150,7 +150,7 @@ async fn a_changed_algorithm_comes_with_the_next_rotation() {
     user.me().await.expect_status(200);
     assert_eq!(changed.app.signing_algorithms(), ["ES256", "EdDSA"]);
     server.clock.advance(DAY);
-    changed.app.keys_rotate(RotateWhen::Published, &Caller::command_line()).await.unwrap();
+    changed.app.keys_rotate(&changed.operator(), RotateWhen::Published).await.unwrap();
     let newer = changed.user().await;
     newer.me().await.expect_status(200);
     user.me().await.expect_problem(401, "invalid_token"); // a day later it has expired
@@ -173,8 +173,8 @@ async fn the_master_key_is_rotated_without_logging_anybody_out() {
     user = user.at(base);
     user.refresh().await.expect_status(200);
 
-    assert_eq!(changed.app.keys_reseal().await.unwrap(), 2);
-    assert_eq!(changed.app.keys_reseal().await.unwrap(), 0);
+    assert_eq!(changed.app.keys_reseal(&changed.operator()).await.unwrap(), 2);
+    assert_eq!(changed.app.keys_reseal(&changed.operator()).await.unwrap(), 0);
     let only_new = server.replica_with(&[("master_key", &fresh)]).await;
     let mut user = user.at(only_new.anonymous().base);
     user.refresh().await.expect_status(200);

@@ -1,12 +1,14 @@
 //! The store: every statement runs on this database and does what its name says.
 
+mod admin;
+
 use std::time::Duration;
 
 use keyward::clock::Clock;
 use keyward::domain::{
     AuditRecord, Caller, ClientId, Email, EndReason, Epoch, Event, EventId, FamilyLimits, Generation, Handle,
     KeyId, KeyStage, KeyState, Kid, PresentedToken, Role, Roles, SecurityEvent, SessionId, Timestamp, User,
-    UserId,
+    UserFilter, UserId,
 };
 use keyward::random;
 use keyward::store::{
@@ -64,9 +66,9 @@ async fn users_are_listed_page_by_page() {
                 let at = now + Duration::from_millis(number);
                 tx.user_insert(new_user(&format!("u{number}@example.com"), at)).await?;
             }
-            let first = tx.users_list(UserPage { after: None, limit: 3 }).await?;
+            let first = tx.users_list(UserFilter::default(), UserPage { after: None, limit: 3 }).await?;
             let after = first.last().map(|user| user.id);
-            let rest = tx.users_list(UserPage { after, limit: 3 }).await?;
+            let rest = tx.users_list(UserFilter::default(), UserPage { after, limit: 3 }).await?;
             let all: Vec<_> = first.iter().chain(&rest).map(|user| user.email.display().to_owned()).collect();
             assert_eq!(all, (0..5).map(|n| format!("u{n}@example.com")).collect::<Vec<_>>());
             Ok(())
@@ -108,7 +110,7 @@ async fn sessions_open_advance_and_end() {
             let third = family(&user, 4, now);
             let third_id = third.id;
             assert!(tx.session_insert(third).await?);
-            assert_eq!(tx.sessions_end_all(user.id, EndReason::Logout, later).await?, [third_id]);
+            assert_eq!(tx.sessions_end_all(user.id, None, EndReason::Logout, later).await?, [third_id]);
             assert_eq!(tx.session_by_id(id).await?.expect("one").family.ended, Some(EndReason::Logout));
             assert_eq!(tx.sessions_purge(later, 10).await?, 0, "none was over before");
             assert_eq!(tx.sessions_purge(later + Duration::from_secs(1), 2).await?, 2, "some at a time");
@@ -285,7 +287,7 @@ async fn a_password_change_keeps_one_session() {
                 tx.sessions_list(user.id, rotation(now).limits, now).await?.is_empty(),
                 "of another epoch"
             );
-            let ended = tx.sessions_end_all_but(user.id, kept_id, EndReason::Logout, now).await?;
+            let ended = tx.sessions_end_all(user.id, Some(kept_id), EndReason::Logout, now).await?;
             assert_eq!(ended, [other_id]);
             assert!(tx.session_restamp(kept_id, epoch).await?);
             assert!(!tx.session_restamp(other_id, epoch).await?, "it has ended");
@@ -333,9 +335,15 @@ async fn records_and_the_installation_are_kept() {
 /// A new method of `Tx` or `Store` without a test here would be tried on one database at most.
 #[test]
 fn every_statement_has_a_test() {
-    let tests =
-        [include_str!("store.rs"), include_str!("migrations.rs"), include_str!("transactions.rs")].concat();
-    let elsewhere = ["open", "sqlite_path", "user_epoch", "transient", "with_budget", "start", "call"];
+    let tests = [
+        include_str!("store.rs"),
+        include_str!("store/admin.rs"),
+        include_str!("migrations.rs"),
+        include_str!("transactions.rs"),
+    ]
+    .concat();
+    let elsewhere =
+        ["open", "sqlite_path", "user_epoch", "transient", "with_budget", "unhurried", "start", "call"];
     for entry in std::fs::read_dir("src/store").expect("tests run in the package's folder") {
         let path = entry.expect("an entry").path();
         if path.file_name().is_some_and(|name| name == "sql.rs") {

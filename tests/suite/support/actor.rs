@@ -89,6 +89,21 @@ impl Actor {
         self.post("/auth/refresh", &json!({ "refresh_token": refresh_token })).await
     }
 
+    /// Asks with the access token.
+    pub async fn ask(&self, method: Method, path: &str) -> Answer {
+        Answer::of(self.request(method, path).bearer_auth(&self.access_token)).await
+    }
+
+    /// Asks with the access token and a body.
+    pub async fn tell(&self, method: Method, path: &str, body: &Value) -> Answer {
+        Answer::of(self.request(method, path).bearer_auth(&self.access_token).json(body)).await
+    }
+
+    /// The user id, asked for.
+    pub async fn id(&self) -> String {
+        self.me().await.expect_status(200).text("id")
+    }
+
     pub async fn me(&self) -> Answer {
         self.me_with(&self.access_token).await
     }

@@ -4,7 +4,7 @@ use super::server::eventually;
 use super::{Kind, TestDatabase};
 
 /// Each statement counts what breaks the rule.
-const RULES: [(&str, &str); 17] = [
+const RULES: [(&str, &str); 19] = [
     (
         "canonical e-mail addresses are unique",
         "SELECT count(*) FROM (
@@ -72,9 +72,31 @@ const RULES: [(&str, &str); 17] = [
          )",
     ),
     (
-        "one event and one audit record for every user",
-        "SELECT abs((SELECT count(*) FROM users_auth) - (SELECT count(*) FROM outbox WHERE type = 'auth.user_created'))
-            + abs((SELECT count(*) FROM users_auth) - (SELECT count(*) FROM audit_log WHERE event = 'user_created'))",
+        "one event and one audit record for every user who is there or was deleted",
+        "SELECT abs(users - (SELECT count(*) FROM outbox WHERE type = 'auth.user_created'))
+            + abs(users - (SELECT count(*) FROM audit_log WHERE event = 'user_created'))
+         FROM (
+            SELECT (SELECT count(*) FROM users_auth)
+                + (SELECT count(*) FROM outbox WHERE type = 'auth.user_deleted') AS users
+         ) AS ever",
+    ),
+    (
+        "who was deleted is not there, and has no event after that",
+        "SELECT count(*) FROM outbox AS o
+         WHERE o.type = 'auth.user_deleted' AND (
+            EXISTS (SELECT 1 FROM users_auth AS u WHERE u.id = o.subject_id)
+            OR EXISTS (
+                SELECT 1 FROM outbox AS later
+                WHERE later.subject_id = o.subject_id AND later.subject_seq > o.subject_seq
+            )
+         )",
+    ),
+    (
+        "where an admin ever was, an active one is left",
+        "SELECT count(*) FROM outbox
+         WHERE type = 'auth.user_created' AND data LIKE '%\"admin\"%' AND NOT EXISTS (
+            SELECT 1 FROM users_auth WHERE status = 'active' AND ' ' || roles || ' ' LIKE '% admin %'
+         )",
     ),
     (
         "one event and one audit record for every reuse that ended a session",
@@ -83,14 +105,18 @@ const RULES: [(&str, &str); 17] = [
          FROM (SELECT count(*) AS ended FROM refresh_tokens WHERE end_reason = 'refresh_token_reused') AS reused",
     ),
     (
-        "one audit record for every session that was logged out",
-        "SELECT abs((SELECT count(*) FROM refresh_tokens WHERE end_reason = 'logout')
-            - (SELECT count(*) FROM audit_log WHERE event = 'session_revoked'))",
+        "one audit record for every session that its owner ended",
+        "SELECT abs((SELECT count(*) FROM refresh_tokens WHERE end_reason IN ('logout', 'revoked')) - (
+            SELECT count(*) FROM audit_log
+            WHERE event = 'session_revoked' AND user_id IN (SELECT id FROM users_auth)
+         ))",
     ),
     (
         "one audit record for every login that gave a session",
-        "SELECT abs((SELECT count(*) FROM refresh_tokens)
-            - (SELECT count(*) FROM audit_log WHERE event = 'login_succeeded'))",
+        "SELECT abs((SELECT count(*) FROM refresh_tokens) - (
+            SELECT count(*) FROM audit_log
+            WHERE event = 'login_succeeded' AND user_id IN (SELECT id FROM users_auth)
+         ))",
     ),
 ];
 

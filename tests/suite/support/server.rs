@@ -3,9 +3,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use keyward::app::App;
+use keyward::app::{Admin, App, Signup};
 use keyward::clock::Clock;
-use keyward::config::{self, MasterKey, Sources};
+use keyward::config::{self, MasterKey, Settings, Sources};
+use keyward::domain::{Caller, Email, Role, Roles};
 use keyward::http::Server;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -35,6 +36,7 @@ pub struct TestServer {
     pub management: SocketAddr,
     pub database: Arc<TestDatabase>,
     flags: Vec<(String, String)>,
+    settings: Settings,
     stop: Option<(oneshot::Sender<()>, watch::Sender<bool>)>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -109,14 +111,24 @@ impl TestServer {
             management: bound.management,
             database,
             flags,
+            settings,
             stop: Some((stop_server, stop_relay)),
             tasks: vec![serving, relaying, watching],
         }
     }
 
+    pub fn url(&self) -> String {
+        format!("http://{}", self.public)
+    }
+
+    /// The person at the command line of this server.
+    pub fn operator(&self) -> Admin {
+        Admin::operator(&self.settings)
+    }
+
     /// Someone without a token.
     pub fn anonymous(&self) -> Actor {
-        Actor::new(format!("http://{}", self.public))
+        Actor::new(self.url())
     }
 
     /// Someone who has signed up and logged in.
@@ -125,6 +137,18 @@ impl TestServer {
         user.signup().await.expect_status(201);
         user.login().await.expect_status(200);
         user
+    }
+
+    /// Someone whom the operator made an admin, and who has logged in.
+    pub async fn admin(&self) -> Actor {
+        let mut admin = self.anonymous();
+        let email = Email::parse(&admin.email).expect("an address");
+        let password = self.app.rules().password_policy.accept(&admin.password, Some(&email));
+        let signup = Signup { email, password: password.expect("a password") };
+        let roles = Roles::new([Role::admin(), Role::user()]).expect("roles");
+        self.app.user_create_by_operator(signup, roles, &Caller::default()).await.expect("an admin");
+        admin.login().await.expect_status(200);
+        admin
     }
 
     pub async fn stop(&mut self) {
