@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keyward::app::RotateWhen;
-use keyward::domain::{Caller, KeyState};
+use keyward::domain::KeyState;
 use keyward_verify::{CheckError, Keyward, RemoteKeys, RemoteOptions, Verifier, VerifyError};
 
 use crate::support::{ISSUER, TestServer};
@@ -51,15 +51,15 @@ async fn rotations_of_the_signing_key_are_picked_up_at_the_first_token() {
     let mut user = server.user().await;
     let service = service(&server, ISSUER);
     service.verify(&user.access_token).await.expect("a good token");
-    let operator = Caller::command_line();
+    let operator = server.operator();
     for _ in 0..10 {
         // The least time that the library leaves between two looks for an unknown key.
         server.clock.advance(Duration::from_secs(10));
-        let kid = server.app.keys_rotate(RotateWhen::Now, &operator).await.expect("a rotation");
+        let key = server.app.keys_rotate(&operator, RotateWhen::Now).await.expect("a rotation");
         let old = user.access_token.clone();
         user.refresh().await.expect_status(200);
         assert_ne!(old, user.access_token);
-        service.verify(&user.access_token).await.unwrap_or_else(|error| panic!("{kid:?}: {error}"));
+        service.verify(&user.access_token).await.unwrap_or_else(|error| panic!("{key:?}: {error}"));
         service.verify(&old).await.expect("signed by a retired key, and not expired");
     }
 }
@@ -71,9 +71,9 @@ async fn a_revoked_key_counts_no_longer_than_max_age() {
     let service = service(&server, ISSUER);
     let old = user.access_token.clone();
     service.verify(&old).await.expect("a good token");
-    let (stages, _) = server.app.keys_list().await.expect("keys");
+    let (stages, _) = server.app.keys_list(&server.operator()).await.expect("keys");
     let active = stages.into_iter().find(|stage| stage.state == KeyState::Active).expect("one");
-    server.app.keys_revoke(active.kid, &Caller::command_line()).await.expect("a revocation");
+    server.app.keys_revoke(&server.operator(), active.kid).await.expect("a revocation");
 
     // Its successor was published long before, so nothing makes the service look earlier.
     user.login().await.expect_status(200);

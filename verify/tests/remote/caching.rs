@@ -10,7 +10,7 @@ use crate::site::{Service, Site};
 
 #[tokio::test]
 async fn the_issuers_url_is_all_that_a_service_knows() {
-    let site = Site::start(&[&ES256]).await;
+    let site = Site::start(&[&ES256]);
     let service = Service::of(&site);
     assert_eq!(site.fetches(), 0, "nothing is fetched before it is needed");
     let claims = service.verify(&site.token(&ES256)).await.unwrap();
@@ -23,7 +23,7 @@ async fn the_issuers_url_is_all_that_a_service_knows() {
 
 #[tokio::test]
 async fn keys_are_used_for_their_max_age_and_then_confirmed_or_replaced() {
-    let site = Site::start(&[&ES256]).await;
+    let site = Site::start(&[&ES256]);
     site.change(|page| page.headers.push((header::ETAG, "\"one\"".to_owned())));
     let service = Service::of(&site);
     let (old, new) = (site.token(&ES256), site.token(&EDDSA));
@@ -51,7 +51,7 @@ async fn keys_are_used_for_their_max_age_and_then_confirmed_or_replaced() {
 
 #[tokio::test]
 async fn an_answer_without_etag_is_fetched_whole_again() {
-    let site = Site::start(&[&ES256]).await;
+    let site = Site::start(&[&ES256]);
     site.change(|page| page.headers[0].1 = "max-age=1".to_owned());
     let service = Service::of(&site);
     for (after, fetches) in [(0, 1), (9, 1), (1, 2), (9, 2), (1, 3)] {
@@ -64,7 +64,7 @@ async fn an_answer_without_etag_is_fetched_whole_again() {
 
 #[tokio::test]
 async fn a_new_key_is_picked_up_at_its_first_token() {
-    let site = Site::start(&[&ES256]).await;
+    let site = Site::start(&[&ES256]);
     let service = Service::of(&site);
     assert!(service.accepts(&site.token(&ES256)).await);
     for signer in [&EDDSA, &RS256, &ES256] {
@@ -77,7 +77,7 @@ async fn a_new_key_is_picked_up_at_its_first_token() {
 
 #[tokio::test]
 async fn hostile_kids_cannot_make_it_hammer_the_issuer() {
-    let site = Site::start(&[&ES256]).await;
+    let site = Site::start(&[&ES256]);
     let service = Service::of(&site);
     let hostile = |n: usize| {
         let header = format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"{n}"}}"#);
@@ -108,7 +108,7 @@ async fn hostile_kids_cannot_make_it_hammer_the_issuer() {
 
 #[tokio::test]
 async fn concurrent_callers_share_one_fetch() {
-    let site = Site::start(&[&ES256]).await;
+    let site = Site::start(&[&ES256]);
     site.change(|page| page.delay = Duration::from_millis(200));
     let service = Service::of(&site);
     let all = |token: String| {
@@ -137,7 +137,7 @@ async fn concurrent_callers_share_one_fetch() {
 
 #[tokio::test]
 async fn a_caller_who_leaves_does_not_end_the_fetch_for_the_others() {
-    let site = Site::start(&[&ES256]).await;
+    let site = Site::start(&[&ES256]);
     site.change(|page| page.delay = Duration::from_millis(200));
     let service = Service::with(&site, RemoteOptions::default());
     let token = site.token(&ES256);

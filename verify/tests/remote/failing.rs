@@ -21,7 +21,7 @@ async fn unavailable(service: &Service, token: &str) -> Arc<FetchError> {
 
 #[tokio::test]
 async fn the_last_good_keys_serve_while_the_issuer_is_away_for_a_bounded_time() {
-    let mut site = Site::start(&[&ES256]).await;
+    let mut site = Site::start(&[&ES256]);
     let service = Service::with(&site, RemoteOptions::default().serve_stale(Duration::from_secs(1000)));
     let token = site.token(&ES256);
     assert!(service.accepts(&token).await);
@@ -45,7 +45,7 @@ async fn the_last_good_keys_serve_while_the_issuer_is_away_for_a_bounded_time() 
 
 #[tokio::test]
 async fn by_default_a_day() {
-    let site = Site::start(&[&ES256]).await;
+    let site = Site::start(&[&ES256]);
     let service = Service::of(&site);
     let token = site.token(&ES256);
     assert!(service.accepts(&token).await);
@@ -59,7 +59,7 @@ async fn by_default_a_day() {
 
 #[tokio::test]
 async fn a_clock_set_back_takes_no_keys_away() {
-    let site = Site::start(&[&ES256]).await;
+    let site = Site::start(&[&ES256]);
     let service = Service::with(&site, RemoteOptions::default().serve_stale(Duration::ZERO));
     let token = site.token(&ES256);
     assert!(service.accepts(&token).await);
@@ -70,7 +70,7 @@ async fn a_clock_set_back_takes_no_keys_away() {
 
 #[tokio::test]
 async fn only_the_first_caller_waits_for_an_issuer_that_hangs() {
-    let site = Site::start(&[&ES256]).await;
+    let site = Site::start(&[&ES256]);
     let service = Service::with(&site, RemoteOptions::default().timeout(Duration::from_millis(600)));
     let token = site.token(&ES256);
     assert!(service.accepts(&token).await);
@@ -89,7 +89,7 @@ async fn only_the_first_caller_waits_for_an_issuer_that_hangs() {
 
 #[tokio::test]
 async fn a_first_fetch_that_fails_says_why_and_is_tried_again_soon() {
-    let site = Site::start(&[&ES256]).await;
+    let site = Site::start(&[&ES256]);
     site.change(|page| page.status = StatusCode::BAD_GATEWAY);
     let service = Service::of(&site);
     let token = site.token(&ES256);
@@ -129,7 +129,7 @@ fn redirect(page: &mut Page, status: StatusCode) {
 #[tokio::test]
 async fn a_bad_document_is_a_failed_fetch_and_the_good_keys_stay() {
     for (said, mistake) in MISTAKES {
-        let site = Site::start(&[&ES256]).await;
+        let site = Site::start(&[&ES256]);
         let good = site.change(|page| page.clone());
         site.change(mistake);
         let service = Service::of(&site);
@@ -172,7 +172,7 @@ async fn metadata_must_be_the_issuers_own() {
         }),
     ];
     for (metadata, expected) in cases {
-        let site = Site::start(&[&ES256]).await;
+        let site = Site::start(&[&ES256]);
         let text = metadata.to_string().replace("KEYS", &format!("{}/keys", site.issuer()));
         site.change(|page| page.metadata = text.replace("ISSUER", &format!("http://{}", site.address)));
         let error = unavailable(&Service::of(&site), &site.token(&ES256)).await;
@@ -183,14 +183,14 @@ async fn metadata_must_be_the_issuers_own() {
 
 #[tokio::test]
 async fn after_a_failure_the_keys_are_looked_for_anew() {
-    let site = Site::start(&[&ES256]).await;
+    let site = Site::start(&[&ES256]);
     let service = Service::of(&site);
     assert!(service.accepts(&site.token(&ES256)).await);
     site.change(|page| page.status = StatusCode::GONE);
     service.advance(300);
     assert!(service.accepts(&site.token(&ES256)).await);
 
-    let elsewhere = Site::start(&[&EDDSA as &Signer]).await;
+    let elsewhere = Site::start(&[&EDDSA as &Signer]);
     let keys = format!("{}/keys", elsewhere.issuer());
     site.change(|page| page.metadata = json!({"issuer": site.issuer(), "jwks_uri": keys}).to_string());
     service.advance(1);

@@ -56,7 +56,7 @@ async fn json(answer: Response) -> Value {
 
 #[tokio::test]
 async fn each_route_gives_each_caller_the_documented_answer() {
-    let site = Site::start(&[&ES256]).await;
+    let site = Site::start(&[&ES256]);
     let mut app = app(&Service::of(&site).keyward);
     let good = format!("Bearer {}", site.token(&ES256));
     let lower = good.replace("Bearer", "bearer");
@@ -121,7 +121,7 @@ async fn each_route_gives_each_caller_the_documented_answer() {
 
 #[tokio::test]
 async fn before_the_keys_were_ever_fetched_it_is_503() {
-    let site = Site::start(&[&ES256]).await;
+    let site = Site::start(&[&ES256]);
     site.change(|page| page.status = StatusCode::BAD_GATEWAY);
     let mut app = app(&Service::of(&site).keyward);
     let good = format!("Bearer {}", site.token(&ES256));
@@ -139,7 +139,7 @@ async fn before_the_keys_were_ever_fetched_it_is_503() {
 
 #[tokio::test]
 async fn a_token_counts_for_the_keyward_that_verified_it_and_no_other() {
-    let (ours, theirs) = (Site::start(&[&ES256]).await, Site::start(&[&ES256]).await);
+    let (ours, theirs) = (Site::start(&[&ES256]), Site::start(&[&ES256]));
     let (ours_service, theirs_service) = (Service::of(&ours), Service::of(&theirs));
     let handler = get(|Caller(claims): Caller| async move { claims.iss });
     let mut app: Router = Router::new()

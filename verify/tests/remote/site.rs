@@ -36,7 +36,7 @@ pub(crate) struct Page {
 }
 
 impl Site {
-    pub(crate) async fn start(signers: &[&Signer]) -> Self {
+    pub(crate) fn start(signers: &[&Signer]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let issuer = format!("http://{address}");

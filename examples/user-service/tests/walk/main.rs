@@ -14,7 +14,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_user_keeps_a_profile_and_only_admins_see_all() {
         let keyward = Keyward::start().await;
-        let service = UserService::start(&keyward.issuer).await;
+        let service = UserService::start(&keyward.issuer);
         let id = keyward.sign_up(ANN).await;
         let ann = keyward.log_in(ANN).await;
         let admin = keyward.log_in(ADMIN).await;
@@ -41,7 +41,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn nobody_comes_in_without_a_good_token() {
         let keyward = Keyward::start().await;
-        let service = UserService::start(&keyward.issuer).await;
+        let service = UserService::start(&keyward.issuer);
         keyward.sign_up(ANN).await;
         let ann = keyward.log_in(ANN).await;
         let forged = format!("{}A", ann.rsplit_once('.').unwrap().0);
@@ -60,7 +60,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn what_makes_no_profile_is_refused() {
         let keyward = Keyward::start().await;
-        let service = UserService::start(&keyward.issuer).await;
+        let service = UserService::start(&keyward.issuer);
         keyward.sign_up(ANN).await;
         let ann = keyward.log_in(ANN).await;
         for body in [
@@ -82,18 +82,18 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn profiles_outlive_the_service_and_it_needs_keyward_only_for_keys() {
         let mut keyward = Keyward::start().await;
-        let mut service = UserService::start(&keyward.issuer).await;
+        let mut service = UserService::start(&keyward.issuer);
         keyward.sign_up(ANN).await;
         let ann = keyward.log_in(ANN).await;
         let (_, put) = service.put("/profiles/me", Some(&ann), &json!({"display_name": "Ann"})).await;
         assert_eq!(service.stop(), Some(0));
-        service.start_again().await;
+        service.start_again();
         assert_eq!(service.get("/profiles/me", Some(&ann)).await, (200, put.clone()));
         keyward.stop().await;
         assert_eq!(service.get("/profiles/me", Some(&ann)).await, (200, put));
 
         // One that starts while Keyward is away serves, but lets nobody in.
-        let late = UserService::start(&keyward.issuer).await;
+        let late = UserService::start(&keyward.issuer);
         assert_eq!(late.get("/health", None).await.0, 200);
         assert_eq!(late.get("/profiles/me", Some(&ann)).await.0, 503);
     }

@@ -92,13 +92,13 @@ pub(crate) struct UserService {
 }
 
 impl UserService {
-    pub(crate) async fn start(issuer: &str) -> Self {
+    pub(crate) fn start(issuer: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (process, base) = spawn(issuer, &folder);
         Self { process, base, issuer: issuer.to_owned(), folder }
     }
 
-    pub(crate) async fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         (self.process, self.base) = spawn(&self.issuer, &self.folder);
     }
 
