@@ -101,3 +101,7 @@ pub use keyward::{CheckError, Keyward};
 pub use remote_keys::{FetchError, RemoteKeys, RemoteOptions, SourceError};
 pub use token::MAX_TOKEN_BYTES;
 pub use verifier::{DEFAULT_LEEWAY_SECONDS, Typ, Verifier};
+
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../../docs/integrate/rust.md")]
+struct Recipe; // so that the recipe compiles
