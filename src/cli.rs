@@ -8,6 +8,7 @@ mod log;
 mod migrate;
 mod serve;
 mod sessions;
+mod unsupported;
 mod users;
 
 use std::path::PathBuf;

@@ -102,7 +102,7 @@ impl App {
             user_agent: caller.user_agent().map(str::to_owned),
         };
         let audit = AuditRecord::new(SecurityEvent::LoginSucceeded, caller).user(user_id).session(id);
-        let (keep, sinks) = (self.rules.max_sessions_per_user, self.sinks());
+        let (keep, sinks, caller) = (self.rules.max_sessions_per_user, self.sinks(), caller.clone());
         let session = self
             .store
             .transaction("session_open", move |tx| {
@@ -117,6 +117,9 @@ impl App {
                     tx.audit_insert(audit, now).await?;
                     let ended = tx.sessions_end_excess(user_id, id, keep, now).await?;
                     if !ended.is_empty() {
+                        let detail = json!({ "sessions": ended, "reason": EndReason::SessionLimit.as_str() });
+                        let audit = AuditRecord::new(SecurityEvent::SessionsRevoked, &caller).user(user_id);
+                        tx.audit_insert(audit.detail(detail), now).await?;
                         let event = Event::SessionRevoked {
                             user_id,
                             sessions: ended,

@@ -1,6 +1,6 @@
 use clap::{Args, Subcommand};
 
-use super::{Exit, SettingFlags, print};
+use super::{Exit, SettingFlags, print, unsupported};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -20,7 +20,8 @@ pub(super) fn run(flags: &SettingFlags, arguments: &Arguments) -> Result<(), Exi
     let (settings, description) = flags.load()?;
     match arguments.action {
         Action::Check => {
-            for warning in &settings.warnings {
+            let unsupported = unsupported::check(&settings)?;
+            for warning in settings.warnings.iter().map(String::as_str).chain(unsupported) {
                 print(&format!("warning: {warning}\n"));
             }
             print("the settings are good\n");

@@ -6,6 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::log::{self, LevelHandle, Stream};
+use super::unsupported;
 use super::{Exit, SettingFlags, print};
 use crate::app::{App, create_data_dir};
 use crate::clock::Clock;
@@ -15,8 +16,8 @@ use crate::http::{Bound, Server};
 pub(super) async fn run(flags: &SettingFlags) -> Result<(), Exit> {
     let (settings, _) = flags.load()?;
     let level = log::start(&settings, Stream::Stdout);
-    refuse_what_is_not_here_yet(&settings)?;
-    for warning in &settings.warnings {
+    let unsupported = unsupported::check(&settings)?;
+    for warning in settings.warnings.iter().map(String::as_str).chain(unsupported) {
         tracing::warn!("{warning}");
     }
     let stop = stop_signal()?;
@@ -35,28 +36,6 @@ pub(super) async fn run(flags: &SettingFlags) -> Result<(), Exit> {
     app.close().await;
     tracing::info!("stopped");
     served.map_err(|error| Exit::failure(error.to_string()))
-}
-
-/// A setting that protects must not be taken and then not kept.
-fn refuse_what_is_not_here_yet(settings: &Settings) -> Result<(), Exit> {
-    if settings.tls.files.is_some() || settings.tls.require_https {
-        return Err(Exit::configuration(
-            "tls.*: this version does not serve TLS itself\n  fix: leave tls.cert, tls.key and tls.require_https \
-             unset and put a gateway that does in front",
-        ));
-    }
-    if settings.redis_url.is_some() {
-        tracing::warn!("redis_url is set, but this version does not use Redis yet");
-    }
-    if !settings.trusted_proxies.is_empty() {
-        tracing::warn!("trusted_proxies is set, but this version takes the address of the connection");
-    }
-    if settings.limits.enabled {
-        tracing::warn!(
-            "rate limits and the account lock are not part of this version yet: limit logins in front"
-        );
-    }
-    Ok(())
 }
 
 /// One server a database file: its relay, its caches and its one writer assume that.

@@ -13,10 +13,16 @@ use crate::app::App;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RolesRequest {
-    /// Each `[a-z][a-z0-9:_-]{0,63}`; at most sixteen. `admin` opens these routes.
-    #[schema(example = json!(["billing:read", "user"]))]
+    /// At most sixteen. `admin` opens these routes.
+    #[schema(max_items = 16, value_type = Vec<RoleName>, example = json!(["billing:read", "user"]))]
     roles: Vec<String>,
 }
+
+/// The name of a role.
+#[derive(ToSchema)]
+#[schema(as = Role, value_type = String, pattern = "^[a-z][a-z0-9:_-]{0,63}$")]
+#[expect(dead_code, reason = "names are parsed by the domain, which tells what is wrong with each")]
+pub(super) struct RoleName(String);
 
 /// Replace a user's roles
 ///

@@ -8,6 +8,9 @@ pub enum StoreError {
     /// Try again later: away, restarting, out of connections or of disk, locked for too long.
     #[error("database unavailable: {0}")]
     Unavailable(#[source] Sqlx),
+    /// Nobody answers there, or not in time.
+    #[error("database at {address} does not answer: {reason}")]
+    Unreachable { address: String, reason: String },
     /// No answer in time. Whether a write took effect is not known.
     #[error("database work {work:?} took too long")]
     Timeout { work: &'static str },
@@ -39,7 +42,9 @@ impl StoreError {
     #[must_use]
     pub fn transient(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::Timeout { .. } | Self::Busy { .. } => true,
+            Self::Unavailable(_) | Self::Unreachable { .. } | Self::Timeout { .. } | Self::Busy { .. } => {
+                true
+            }
             Self::Shared(error) => error.transient(),
             Self::Defect(_) | Self::Column { .. } | Self::Stopped { .. } => false,
         }

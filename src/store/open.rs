@@ -6,6 +6,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::sql::{Record, Row};
 use super::{Store, StoreError};
@@ -76,12 +77,22 @@ impl Store {
                 ("idle_in_transaction_session_timeout", "10000"),
             ])
         };
+        // The pool would only say that it waited in vain; a first connection of its own says why.
+        let address = format!("{}:{}", connect.get_host(), connect.get_port());
+        let unreachable = |reason: String| StoreError::Unreachable { address: address.clone(), reason };
+        match tokio::time::timeout(ACQUIRE_TIMEOUT, connect.connect()).await {
+            Ok(Ok(first)) => first.close().await?,
+            Ok(Err(sqlx::Error::Io(error))) => return Err(unreachable(error.to_string())),
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) => {
+                return Err(unreachable(format!("no connection within {} s", ACQUIRE_TIMEOUT.as_secs())));
+            }
+        }
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .test_before_acquire(false)
-            .connect_with(connect)
-            .await?;
+            .connect_lazy_with(connect);
         Ok(Self::Postgres(pool))
     }
 

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use crate::support::{Finished, Process, Setup, TestDatabase, python, serve_as_issuer};
+use crate::support::{Finished, Process, Server, Setup, TestDatabase, python, serve_as_issuer, unique_email};
 
 #[tokio::test]
 async fn pyjwt_verifies_an_access_token_from_the_issuers_url_alone() {
@@ -38,9 +38,13 @@ async fn the_openapi_document_tells_the_truth() {
     let (setup, server) = serve_as_issuer(&database).await;
     let made = setup.run(&["clients", "create", "schemathesis"]).await.expect_code(0).stdout;
     let words: Vec<&str> = made.split_whitespace().collect();
+    let admin = unique_email();
+    let create = ["users", "create", "--email", &admin, "--role", "admin", "--password-stdin"];
+    setup.run_with_input(&create, "seven herons on one leg").await.expect_code(0);
     let setup = setup
         .env("KEYWARD_TEST_BASE", server.url(""))
         .env("KEYWARD_TEST_CLIENT", format!("{}:{}", words[1], words[3]))
+        .env("KEYWARD_TEST_ADMIN", admin)
         .env("SCHEMATHESIS_HOOKS", script("schemathesis_hooks.py").display().to_string())
         .env("NO_COLOR", "1");
     let mut schemathesis = setup.command(python().with_file_name("schemathesis").to_str().unwrap());
