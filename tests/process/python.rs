@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use crate::support::{Finished, Process, Server, Setup, TestDatabase, python, serve_as_issuer, unique_email};
+use crate::support::{Finished, Process, Setup, TestDatabase, python, serve_as_issuer, unique_email};
 
 #[tokio::test]
 async fn pyjwt_verifies_an_access_token_from_the_issuers_url_alone() {
