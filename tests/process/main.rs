@@ -17,6 +17,8 @@ mod commands;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod integrate;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod master_key;

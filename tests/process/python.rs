@@ -1,13 +1,12 @@
 //! Tools of other people, in Python, that know nothing of Keyward but its URL.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use crate::support::{Finished, Process, Server, Setup, TestDatabase, unique_email};
+use crate::support::{Finished, Process, Setup, TestDatabase, python, serve_as_issuer, unique_email};
 
 #[tokio::test]
 async fn pyjwt_verifies_an_access_token_from_the_issuers_url_alone() {
@@ -58,21 +57,6 @@ async fn the_openapi_document_tells_the_truth() {
     assert!(!server.process.stdout().contains("\"ERROR\""), "{}", server.process.said());
 }
 
-/// Serves where the issuer says, so that its documents can be found; others may be quicker to take a free port.
-async fn serve_as_issuer(database: &TestDatabase) -> (Setup, Server) {
-    for _ in 0..10 {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
-        let setup = Setup::on(database)
-            .env("KEYWARD_LISTEN", free.to_string())
-            .env("KEYWARD_ISSUER", format!("http://{free}"));
-        let process = setup.start(&[]);
-        if let Some(server) = Server::ready_unless_port_taken(process).await {
-            return (setup, server);
-        }
-    }
-    panic!("no port stays free for long enough");
-}
-
 async fn verify(setup: &Setup, issuer: &str, audience: &str, token: &str) -> Finished {
     let mut command = setup.command(python().to_str().unwrap());
     command.arg(script("verify.py")).args([issuer, audience]);
@@ -97,11 +81,4 @@ fn with_changed_signature(token: &str) -> String {
 
 fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(name)
-}
-
-fn python() -> PathBuf {
-    std::env::var_os("KEYWARD_TEST_PYTHON").map(PathBuf::from).expect(
-        "KEYWARD_TEST_PYTHON names a Python with tests/python/requirements.txt installed: run `cargo xtask test`, \
-         which makes one",
-    )
 }

@@ -6,12 +6,14 @@ mod shared {
     pub mod actor;
     pub mod database;
 }
+mod foreign;
 mod process;
 mod setup;
 
+pub use foreign::{node_packages, python, serve_as_issuer};
 pub use process::Process;
 pub use setup::{Finished, Server, Setup, master_key};
-pub use shared::actor::{Actor, PASSWORD, unique_email};
+pub use shared::actor::{Actor, Answer, PASSWORD, unique_email};
 pub use shared::database::{Kind, TestDatabase};
 
 use std::time::Duration;

@@ -74,4 +74,6 @@ mod store;
 #[cfg(test)]
 mod transactions;
 #[cfg(test)]
+mod verify_library;
+#[cfg(test)]
 mod walk;

@@ -4,6 +4,7 @@
 mod bench;
 mod ci;
 mod generate;
+mod node;
 mod postgres;
 mod python;
 mod servers;

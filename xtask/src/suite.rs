@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::postgres::POSTGRES;
 use crate::workspace::{Outcome, Workspace, output, status};
-use crate::{python, servers};
+use crate::{node, python, servers};
 
 pub(crate) fn run(workspace: &Workspace, options: &[&str]) -> Outcome {
     let both = ["sqlite", "postgres"].as_slice();
@@ -18,7 +18,7 @@ pub(crate) fn run(workspace: &Workspace, options: &[&str]) -> Outcome {
         _ => return Err("usage: cargo xtask test [--database sqlite|postgres] [-- FILTER]".into()),
     };
     let nextest = output(&mut workspace.cargo("nextest --version")).is_ok();
-    let python = python::prepare(workspace)?;
+    let (python, node) = (python::prepare(workspace)?, node::prepare(workspace)?);
     status(&mut workspace.cargo("test --workspace --no-run"))?;
     let with_postgres = databases.contains(&"postgres");
     let postgres = with_postgres.then(|| servers::find(&POSTGRES)).transpose()?;
@@ -32,7 +32,7 @@ pub(crate) fn run(workspace: &Workspace, options: &[&str]) -> Outcome {
         println!("\n== {database}: cargo {line} ==");
         let mut cargo = workspace.cargo(line);
         cargo.args(filter).env("KEYWARD_TEST_DATABASE", database);
-        cargo.env("KEYWARD_TEST_PYTHON", &python);
+        cargo.env("KEYWARD_TEST_PYTHON", &python).env("KEYWARD_TEST_NODE", &node);
         cargo.envs(postgres.iter().map(|(url, _)| (POSTGRES.variable, url)));
         let count = count(cargo)?;
         summaries.push(format!("{database}: {count}"));

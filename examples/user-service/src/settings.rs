@@ -1,0 +1,99 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use keyward_verify::{Keyward, RemoteKeys, RemoteOptions, SourceError, Verifier};
+use thiserror::Error;
+
+/// What the environment says; the README lists the names.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) listen: SocketAddr,
+    pub(crate) database: PathBuf,
+    issuer: String,
+    audience: String,
+    jwks_url: Option<String>,
+    plain_http: bool,
+}
+
+#[derive(Debug, PartialEq, Eq, Error)]
+pub(crate) enum SettingsError {
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    #[error("{name} is not {wanted}")]
+    Wrong { name: &'static str, wanted: &'static str },
+}
+
+impl Settings {
+    pub(crate) fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let issuer = variable("KEYWARD_ISSUER").ok_or(SettingsError::Missing("KEYWARD_ISSUER"))?;
+        let listen = variable("LISTEN").unwrap_or_else(|| "127.0.0.1:7310".to_owned());
+        let plain_http = match variable("KEYWARD_ALLOW_PLAIN_HTTP").as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => {
+                return Err(SettingsError::Wrong {
+                    name: "KEYWARD_ALLOW_PLAIN_HTTP",
+                    wanted: "true or false",
+                });
+            }
+        };
+        Ok(Self {
+            listen: listen
+                .parse()
+                .map_err(|_| SettingsError::Wrong { name: "LISTEN", wanted: "an address with a port" })?,
+            database: variable("DATABASE_PATH").unwrap_or_else(|| "profiles.db".to_owned()).into(),
+            audience: variable("KEYWARD_AUDIENCE").unwrap_or_else(|| issuer.clone()),
+            jwks_url: variable("KEYWARD_JWKS_URL"),
+            plain_http,
+            issuer,
+        })
+    }
+
+    pub(crate) fn keyward(&self) -> Result<Keyward, SourceError> {
+        let mut options = RemoteOptions::default();
+        if self.plain_http {
+            options = options.allow_plain_http();
+        }
+        let keys = match &self.jwks_url {
+            // Inside a cluster the issuer often has another address than its name.
+            Some(url) => RemoteKeys::at_url(url, options)?,
+            None => RemoteKeys::of_issuer(&self.issuer, options)?,
+        };
+        Ok(Keyward::with(Verifier::new(&self.issuer, &self.audience), keys))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        let find =
+            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        Settings::from_env(find)
+    }
+
+    #[test]
+    fn the_issuer_is_all_that_must_be_said() {
+        let settings = of(&[("KEYWARD_ISSUER", "http://127.0.0.1:7300")]).unwrap();
+        assert_eq!(settings.audience, "http://127.0.0.1:7300");
+        assert_eq!(settings.listen.port(), 7310);
+        settings.keyward().unwrap();
+        assert_eq!(of(&[]).unwrap_err(), SettingsError::Missing("KEYWARD_ISSUER"));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for (name, value) in [("LISTEN", "7310"), ("KEYWARD_ALLOW_PLAIN_HTTP", "yes")] {
+            let refused = of(&[("KEYWARD_ISSUER", "http://127.0.0.1:7300"), (name, value)]);
+            assert!(matches!(refused, Err(SettingsError::Wrong { name: wrong, .. }) if wrong == name));
+        }
+    }
+
+    #[test]
+    fn plain_http_to_another_machine_has_to_be_asked_for() {
+        let issuer = ("KEYWARD_ISSUER", "http://keyward:7300");
+        assert!(of(&[issuer]).unwrap().keyward().is_err());
+        assert!(of(&[issuer, ("KEYWARD_ALLOW_PLAIN_HTTP", "true")]).unwrap().keyward().is_ok());
+    }
+}
