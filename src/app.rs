@@ -42,7 +42,7 @@ pub use master_key::create_data_dir;
 pub use me::Principal;
 pub use outbox::Relay;
 pub use signup::Signup;
-pub use start::open_store;
+pub use start::{check_events_url, open_store};
 pub use tokens::TokenPair;
 pub use users::UsersPage;
 

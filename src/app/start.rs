@@ -35,10 +35,19 @@ async fn open_store_directly(settings: &Settings) -> Result<Option<Store>, Start
     Ok(Some(Store::open(Location::Postgres(url.expose()), options).await?))
 }
 
+/// Refuses a sink that this version cannot publish to: an event that went elsewhere would be lost.
+pub fn check_events_url(settings: &Settings) -> Result<(), StartError> {
+    publisher(settings).map(drop)
+}
+
+fn publisher(settings: &Settings) -> Result<Publisher, StartError> {
+    Publisher::new(&settings.events_url).map_err(StartError::Configuration)
+}
+
 impl App {
     /// Brings up a replica: database, schema, master keys, signing keys, hash pool, first admin.
     pub async fn start(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
-        let publisher = Publisher::new(&settings.events_url).map_err(StartError::Configuration)?;
+        let publisher = publisher(settings)?;
         let store = open_store(settings).await?;
         let direct = open_store_directly(settings).await?;
         let migrated = direct.as_ref().unwrap_or(&store).migrate_up(clock.now()).await?;

@@ -2,8 +2,8 @@
 //! protects must not be taken and then not kept.
 
 use super::Exit;
+use crate::app::check_events_url;
 use crate::config::Settings;
-use crate::events::Publisher;
 
 /// Returns what is worth a warning, or refuses what would be unsafe to ignore.
 pub(super) fn check(settings: &Settings) -> Result<Vec<&'static str>, Exit> {
@@ -13,7 +13,7 @@ pub(super) fn check(settings: &Settings) -> Result<Vec<&'static str>, Exit> {
              unset and put a gateway that does in front",
         ));
     }
-    Publisher::new(&settings.events_url).map_err(Exit::configuration)?;
+    check_events_url(settings)?;
     let warnings = [
         (settings.redis_url.is_some(), "redis_url is set, but this version does not use Redis yet"),
         (
