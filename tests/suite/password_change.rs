@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Actor, Answer, PASSWORD, TestServer};
+use crate::support::{Actor, Answer, PASSWORD, TestServer, rounds};
 
 const NEW: &str = "another lake at dusk";
 
@@ -64,7 +64,7 @@ async fn the_new_password_is_held_against_the_policy() {
 async fn a_login_that_races_the_change_gives_nothing_that_works() {
     let server = TestServer::start().await;
     let replica = server.replica().await;
-    for _ in 0..10 {
+    for _ in 0..rounds(10, 2_500) {
         let user = server.user().await;
         let mut late: Vec<Actor> = (0..4).map(|_| user.at(replica.anonymous().base)).collect();
         let changing = change(&user, PASSWORD, NEW);

@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use crate::support::{Actor, Answer, TestServer};
+use crate::support::{Actor, Answer, TestServer, rounds};
 
-const ROUNDS: usize = 15;
 const CONNECTIONS: usize = 64;
 
 /// The same person at three servers on one database, in turn.
@@ -30,7 +29,8 @@ impl Servers {
 async fn one_token_on_64_connections_has_one_successor() {
     let servers = Servers::start(&[]).await;
     let mut user = servers.0[0].user().await;
-    for round in 1..=ROUNDS {
+    let rounds = rounds(15, 1_000);
+    for round in 1..=rounds {
         let mut presented = JoinSet::new();
         for n in 0..CONNECTIONS {
             let someone = servers.at(n, &user);
@@ -46,7 +46,7 @@ async fn one_token_on_64_connections_has_one_successor() {
     }
     let database = &servers.0[0].database;
     let rotations = database.number("SELECT generation FROM refresh_tokens").await;
-    assert_eq!(rotations, i64::try_from(ROUNDS).unwrap(), "each round is one rotation");
+    assert_eq!(rotations, i64::from(rounds), "each round is one rotation");
     user.refresh().await.expect_status(200);
     user.me().await.expect_status(200);
     database.check_invariants().await;
@@ -76,7 +76,7 @@ async fn reuse_on_many_connections_is_recorded_once() {
 async fn after_a_logout_is_acked_nothing_of_a_racing_refresh_works() {
     let servers = Servers::start(&[]).await;
     let person = servers.0[0].user().await;
-    for round in 0..10 {
+    for round in 0..rounds(10, 10_000) as usize {
         let user = person.on_another_device().await;
         let mut refreshes = JoinSet::new();
         for n in 0..6 {

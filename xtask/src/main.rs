@@ -20,6 +20,9 @@ cargo xtask test [--database sqlite|postgres] [-- FILTER]
     The whole suite on SQLite, then the server's tests on PostgreSQL. FILTER goes to the runner.
     PostgreSQL is the one in KEYWARD_TEST_POSTGRES_URL, else one that listens here, else one in a
     temporary folder (always, with KEYWARD_TEST_SERVERS=own), installed with apt-get if need be.
+cargo xtask prove [sqlite|postgres]
+    The races of the suite at full counts, some ten thousand interleavings each. Takes minutes;
+    needs cargo-nextest.
 cargo xtask generate [--check]
     Writes the generated files that are committed; with --check only compares them.
 cargo xtask bench refresh
@@ -43,6 +46,7 @@ fn run() -> Outcome {
     let workspace = Workspace::find()?;
     match words.as_slice() {
         ["test", options @ ..] => suite::run(&workspace, options),
+        ["prove", database @ ..] if database.len() < 2 => suite::prove(&workspace, database),
         ["generate"] => generate::run(&workspace, false),
         ["generate", "--check"] => generate::run(&workspace, true),
         ["bench", what @ "refresh"] => bench::run(&workspace, what),

@@ -8,7 +8,19 @@ use crate::postgres::POSTGRES;
 use crate::workspace::{Outcome, Workspace, output, status};
 use crate::{node, python, servers};
 
+/// The races of the suite, thousands of times: minutes, and not part of the tests.
+pub(crate) fn prove(workspace: &Workspace, database: &[&str]) -> Outcome {
+    const RACES: &str = "test(/races::/) | test(/that_races/)";
+    let options = [&["--database"], database, &["--", "-E", RACES]].concat();
+    let both = ["--", "-E", RACES];
+    run_with(workspace, if database.is_empty() { &both } else { &options }, &[("KEYWARD_PROVE", "1")])
+}
+
 pub(crate) fn run(workspace: &Workspace, options: &[&str]) -> Outcome {
+    run_with(workspace, options, &[])
+}
+
+fn run_with(workspace: &Workspace, options: &[&str], environment: &[(&str, &str)]) -> Outcome {
     let both = ["sqlite", "postgres"].as_slice();
     let (databases, filter): (&[&str], &[&str]) = match options {
         [] => (both, &[]),
@@ -33,6 +45,7 @@ pub(crate) fn run(workspace: &Workspace, options: &[&str]) -> Outcome {
         let mut cargo = workspace.cargo(line);
         cargo.args(filter).env("KEYWARD_TEST_DATABASE", database);
         cargo.env("KEYWARD_TEST_PYTHON", &python).env("KEYWARD_TEST_NODE", &node);
+        cargo.envs(environment.iter().copied());
         cargo.envs(postgres.iter().map(|(url, _)| (POSTGRES.variable, url)));
         let count = count(cargo)?;
         summaries.push(format!("{database}: {count}"));
