@@ -4,12 +4,16 @@ mod actor;
 mod database;
 mod forge;
 mod invariants;
+mod proxy;
+mod rabbit;
 mod raw;
 mod server;
 
 pub use actor::{Actor, Answer, PASSWORD, unique_email};
 pub use database::{Kind, TestDatabase};
 pub use forge::{Forge, encode};
+pub use proxy::Proxy;
+pub use rabbit::{Exchange, Received};
 pub use raw::Raw;
 pub use server::{ISSUER, TestServer, eventually, master_key};
 
