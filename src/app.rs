@@ -42,7 +42,7 @@ pub use master_key::create_data_dir;
 pub use me::Principal;
 pub use outbox::Relay;
 pub use signup::Signup;
-pub use start::{check_events_url, open_store};
+pub use start::{check_events_url, check_first_admin, open_store};
 pub use tokens::TokenPair;
 pub use users::UsersPage;
 
@@ -67,7 +67,7 @@ pub struct App {
     cursors: Cursors,
     signing_keys: RwLock<Loaded>,
     last_key_look: Mutex<Option<Instant>>,
-    keyring: Keyring,
+    keyring: Arc<Keyring>,
     key_rules: KeyRules,
     verifier: Verifier,
     publisher: Publisher,
