@@ -134,7 +134,7 @@ impl App {
                 })
             })
             .await?;
-        self.outbox_bell.notify_one();
+        self.outbox_bell.ring();
         Ok(session.map(|(session, token_epoch)| {
             self.refresh_tokens.follow_epoch(token_epoch);
             session

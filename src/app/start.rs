@@ -1,11 +1,13 @@
 use std::sync::{Arc, RwLock};
 
 use keyward_verify::{Algorithm, Typ, Verifier};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Mutex;
 
 use super::batches::Batches;
 use super::keys::KeyRules;
-use super::{App, Error, Rules, Signup, StartError, keys, master_key};
+use super::outbox_bell::OutboxBell;
+use super::outlet::Outlet;
+use super::{App, Error, Rules, Signup, Sinks, StartError, keys, master_key};
 use crate::clock::Clock;
 use crate::config::{AdminSettings, DatabaseUrl, Pooler, Settings, SigningAlgorithm, TokenTyp};
 use crate::crypto::{Cursors, HashPool, HashSettings, RefreshTokens};
@@ -35,9 +37,9 @@ async fn open_store_directly(settings: &Settings) -> Result<Option<Store>, Start
     Ok(Some(Store::open(Location::Postgres(url.expose()), options).await?))
 }
 
-/// Refuses a sink that this version cannot publish to: an event that went elsewhere would be lost.
-pub fn check_events_url(settings: &Settings) -> Result<(), StartError> {
-    publisher(settings).map(drop)
+/// Refuses sinks that cannot be made ready: events for them would pile up.
+pub fn check_sinks(settings: &Settings) -> Result<(), StartError> {
+    outlets(settings).map(drop)
 }
 
 /// Refuses a first admin whom a sign-up would refuse, whether or not one is to be made now.
@@ -64,14 +66,20 @@ fn first_admin(settings: &Settings) -> Result<Option<Signup>, StartError> {
     }
 }
 
-fn publisher(settings: &Settings) -> Result<Publisher, StartError> {
-    Publisher::new(&settings.events_url).map_err(StartError::Configuration)
+fn outlets(settings: &Settings) -> Result<Vec<Arc<Outlet>>, StartError> {
+    let made = settings.events_url.iter().map(Publisher::new);
+    let (made, wrong): (Vec<_>, Vec<_>) = made.partition(Result::is_ok);
+    let wrong: Vec<String> = wrong.into_iter().filter_map(Result::err).collect();
+    if wrong.is_empty() {
+        return Ok(made.into_iter().flatten().map(|publisher| Arc::new(Outlet::new(publisher))).collect());
+    }
+    Err(StartError::Configuration(wrong.join("\n")))
 }
 
 impl App {
     /// Brings up a replica: database, schema, master keys, signing keys, hash pool, first admin.
     pub async fn start(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
-        let (publisher, first_admin) = (publisher(settings)?, first_admin(settings)?);
+        let (outlets, first_admin) = (outlets(settings)?, first_admin(settings)?);
         let store = open_store(settings).await?;
         let direct = open_store_directly(settings).await?;
         let migrated = direct.as_ref().unwrap_or(&store).migrate_up(clock.now()).await?;
@@ -81,7 +89,7 @@ impl App {
         let keyring = master_key::keyring(settings, &store, clock.now()).await?;
         let token_epoch = keys::token_epoch(&store).await?;
         let key_rules = key_rules(settings);
-        let sinks = [publisher.sink()];
+        let sinks: Sinks = outlets.iter().map(|outlet| outlet.sink().to_owned()).collect();
         let signing_keys = keys::start(&store, &keyring, &key_rules, &sinks, clock.now()).await?;
         let hash_pool = HashPool::start(hash_settings(settings))
             .map_err(|error| StartError::Configuration(format!("argon2: {error}")))?;
@@ -97,7 +105,7 @@ impl App {
                 .typ(key_rules.typ)
                 .leeway_seconds(CLOCK_SKEW_SECONDS)
                 .expiry_leeway_seconds(0),
-            outbox_bell: Notify::new(),
+            outbox_bell: OutboxBell::new(),
             last_key_look: Mutex::new(None),
             keyring: Arc::new(keyring),
             key_rules,
@@ -105,7 +113,9 @@ impl App {
             store,
             clock,
             hash_pool,
-            publisher,
+            outlets,
+            sinks,
+            pooler: settings.database.pooler,
         };
         if let Some(admin) = first_admin {
             app.ensure_first_admin(admin).await?;
@@ -170,6 +180,8 @@ fn rules(settings: &Settings) -> Rules {
         max_sessions_per_user: settings.max_sessions_per_user,
         jwks_max_age: settings.keys.jwks_max_age,
         password_policy: password_policy(settings),
+        require_route: settings.events.require_route.clone(),
+        outbox_retention: settings.retention.outbox,
     }
 }
 
