@@ -5,6 +5,11 @@
 mod shared {
     pub mod actor;
     pub mod database;
+    mod eventually;
+    mod invariants;
+
+    pub use database::{Kind, TestDatabase};
+    pub use eventually::eventually;
 }
 mod foreign;
 mod process;
