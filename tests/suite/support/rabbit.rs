@@ -9,14 +9,12 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
 use serde_json::Value;
 
-use super::unique_email;
+use super::actor::unique_email;
 
 /// An exchange of a test's own on the test broker.
 pub struct Exchange {
     pub name: String,
     url: String,
-    channel: Channel,
-    _connection: Connection,
 }
 
 /// A message as it came out of a queue.
@@ -34,6 +32,13 @@ pub struct Queue {
     pub name: String,
     channel: Channel,
     consumer: Option<Consumer>,
+    _connection: Connection,
+}
+
+async fn connect(url: &str) -> (Connection, Channel) {
+    let connection = Connection::connect(url, ConnectionProperties::default()).await.expect("a broker");
+    let channel = connection.create_channel().await.expect("a channel");
+    (connection, channel)
 }
 
 impl Exchange {
@@ -48,14 +53,13 @@ impl Exchange {
     pub async fn on(url: &str) -> Self {
         let unique = unique_email();
         let name = format!("keyward.test.{}", unique.split('@').next().unwrap_or_default());
-        let connection = Connection::connect(url, ConnectionProperties::default()).await.expect("a broker");
-        let channel = connection.create_channel().await.expect("a channel");
+        let (_connection, channel) = connect(url).await;
         let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         channel
             .exchange_declare(name.as_str().into(), ExchangeKind::Topic, durable, FieldTable::default())
             .await
             .expect("an exchange");
-        Self { name, url: url.to_owned(), channel, _connection: connection }
+        Self { name, url: url.to_owned() }
     }
 
     /// What `events_url` is to be.
@@ -92,10 +96,11 @@ impl Exchange {
 
     async fn queue_with(&self, types: &[&str], arguments: FieldTable) -> Queue {
         let name = format!("{}.{}", self.name, types.join("."));
+        let (connection, channel) = connect(&self.url).await;
         let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        self.channel.queue_declare(name.as_str().into(), durable, arguments).await.expect("a queue");
+        channel.queue_declare(name.as_str().into(), durable, arguments).await.expect("a queue");
         for kind in types {
-            let bind = self.channel.queue_bind(
+            let bind = channel.queue_bind(
                 name.as_str().into(),
                 self.name.as_str().into(),
                 (*kind).into(),
@@ -104,17 +109,17 @@ impl Exchange {
             );
             bind.await.expect("a binding");
         }
-        Queue { name, channel: self.channel.clone(), consumer: None }
+        Queue { name, channel, consumer: None, _connection: connection }
     }
 
     /// Removes the exchange and these queues from the broker.
     pub async fn delete(self, queues: impl IntoIterator<Item = Queue>) {
+        let (_connection, channel) = connect(&self.url).await;
         for queue in queues {
-            let delete = self.channel.queue_delete(queue.name.as_str().into(), QueueDeleteOptions::default());
+            let delete = channel.queue_delete(queue.name.as_str().into(), QueueDeleteOptions::default());
             delete.await.expect("a queue to delete");
         }
-        let delete =
-            self.channel.exchange_delete(self.name.as_str().into(), ExchangeDeleteOptions::default());
+        let delete = channel.exchange_delete(self.name.as_str().into(), ExchangeDeleteOptions::default());
         delete.await.expect("an exchange to delete");
     }
 }
