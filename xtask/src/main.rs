@@ -23,8 +23,8 @@ cargo xtask test [--database sqlite|postgres] [-- FILTER]
     temporary folder (always, with KEYWARD_TEST_SERVERS=own), installed with apt-get if need be.
     So are RabbitMQ, NATS and Kafka: KEYWARD_TEST_AMQP_URL, _NATS_URL and _KAFKA_URL.
 cargo xtask prove [sqlite|postgres]
-    The races of the suite at full counts, some ten thousand interleavings each. Takes minutes;
-    needs cargo-nextest.
+    The races of the suite at full counts, some ten thousand interleavings each, and ten thousand
+    sign-ups while broker and server are killed. Takes minutes; needs cargo-nextest.
 cargo xtask generate [--check]
     Writes the generated files that are committed; with --check only compares them.
 cargo xtask bench refresh

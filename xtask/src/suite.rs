@@ -9,11 +9,11 @@ use crate::postgres::POSTGRES;
 use crate::workspace::{Outcome, Workspace, output, status};
 use crate::{node, python, servers};
 
-/// The races of the suite, thousands of times: minutes, and not part of the tests.
+/// The races of the suite, thousands of times, and its faults in earnest: minutes, and not part of the tests.
 pub(crate) fn prove(workspace: &Workspace, database: &[&str]) -> Outcome {
-    const RACES: &str = "test(/races::/) | test(/that_races/)";
-    let options = [&["--database"], database, &["--", "-E", RACES]].concat();
-    let both = ["--", "-E", RACES];
+    const PROOFS: &str = "test(/races::/) | test(/that_races/) | test(/no_event_is_/)";
+    let both = ["--", "--run-ignored", "all", "-E", PROOFS];
+    let options = [&["--database"], database, &both].concat();
     run_with(workspace, if database.is_empty() { &both } else { &options }, &[("KEYWARD_PROVE", "1")])
 }
 
