@@ -5,6 +5,8 @@ mod database;
 mod eventually;
 mod forge;
 mod invariants;
+mod proxy;
+mod rabbit;
 mod raw;
 mod server;
 
@@ -12,6 +14,8 @@ pub use actor::{Actor, Answer, PASSWORD, unique_email};
 pub use database::{Kind, TestDatabase};
 pub use eventually::eventually;
 pub use forge::{Forge, encode};
+pub use proxy::Proxy;
+pub use rabbit::{Exchange, Received};
 pub use raw::Raw;
 pub use server::{ISSUER, TestServer, master_key};
 
