@@ -116,7 +116,13 @@ impl App {
             Ok(body) => body,
             Err(error) => return Ok(refused(error.to_string())),
         };
-        let message = Message { id: event.id, kind: event.kind.clone(), subject: event.subject, body };
+        let message = Message {
+            id: event.id,
+            kind: event.kind.clone(),
+            subject: event.subject,
+            attempted_at: self.now(),
+            body,
+        };
         let (sink, started) = (outlet.sink().to_owned(), Instant::now());
         let outcome = match outlet.publisher.publish(&message).await {
             Ok(Receipt::Taken) => {

@@ -32,6 +32,8 @@ mod docs;
 #[cfg(test)]
 mod emails;
 #[cfg(test)]
+mod event_docs;
+#[cfg(test)]
 mod forged_tokens;
 #[cfg(test)]
 mod headers;

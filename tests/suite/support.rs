@@ -2,6 +2,7 @@
 
 mod actor;
 mod database;
+mod events;
 mod forge;
 mod invariants;
 mod raw;
