@@ -70,9 +70,10 @@ impl Webhook {
             Err(error) if error.is_connect() => Err(PublishError::Away(reason(&error))),
             // Not `Away`: this event may be what the receiver chokes on, and then it must not hold up those of other
             // users. Each event that gets no good answer backs off by itself.
-            Err(error) if error.is_timeout() => {
-                Err(PublishError::Refused(format!("the receiver did not answer within {} s", TIMEOUT.as_secs())))
-            }
+            Err(error) if error.is_timeout() => Err(PublishError::Refused(format!(
+                "the receiver did not answer within {} s",
+                TIMEOUT.as_secs()
+            ))),
             Err(error) => Err(PublishError::Refused(reason(&error))),
         }
     }

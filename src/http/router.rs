@@ -13,8 +13,9 @@ use utoipa_axum::routes;
 use super::openapi::Description;
 use super::problem::{Code, Problem};
 use super::{
-    admin_keys, admin_password, admin_roles, admin_sessions, admin_users, docs, error_pages, event_docs, health,
-    introspect, jwks, login, logout, me, metadata, password, refresh, request, revoke, sessions, signup,
+    admin_keys, admin_password, admin_roles, admin_sessions, admin_users, docs, error_pages, event_docs,
+    health, introspect, jwks, login, logout, me, metadata, password, refresh, request, revoke, sessions,
+    signup,
 };
 use crate::app::App;
 use crate::config::Settings;

@@ -6,6 +6,11 @@ mod shared {
     pub mod actor;
     pub mod database;
     pub mod events;
+    mod eventually;
+    mod invariants;
+
+    pub use database::{Kind, TestDatabase};
+    pub use eventually::eventually;
 }
 mod foreign;
 mod process;

@@ -79,3 +79,5 @@ mod transactions;
 mod verify_library;
 #[cfg(test)]
 mod walk;
+#[cfg(test)]
+mod webhooks;

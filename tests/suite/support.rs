@@ -3,16 +3,20 @@
 mod actor;
 mod database;
 mod events;
+mod eventually;
 mod forge;
 mod invariants;
 mod raw;
+mod receiver;
 mod server;
 
 pub use actor::{Actor, Answer, PASSWORD, unique_email};
 pub use database::{Kind, TestDatabase};
+pub use eventually::eventually;
 pub use forge::{Forge, encode};
 pub use raw::Raw;
-pub use server::{ISSUER, TestServer, eventually, master_key};
+pub use receiver::{Reaction, Received, Receiver};
+pub use server::{ISSUER, TestServer, master_key};
 
 /// How often a race is run: seldom in the suite, often enough to believe it in `cargo xtask prove`.
 pub fn rounds(ordinary: u32, prove: u32) -> u32 {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use email_address::EmailAddress;
 
-use super::webhook;
 use super::values::{boolean, number, path, positive, whole_seconds, word};
+use super::webhook;
 use crate::config::{
     AdminSettings, Argon2Settings, CorsSettings, DatabaseSettings, DatabaseUrl, EventsSettings, KeySettings,
     LimitSettings, LockSettings, PasswordSettings, Pooler, RetentionSettings, Secret, SigningAlgorithm,

@@ -49,10 +49,7 @@ impl WebhookSecret {
         let bare = bare.ok_or_else(|| Mistake::new("does not begin with whsec_", FIX))?;
         let bytes = decode(bare).ok_or_else(|| Mistake::new("is not base64 behind whsec_", FIX))?;
         if !(24..=64).contains(&bytes.len()) {
-            return Err(Mistake::new(
-                format!("holds {} bytes, a secret has 24 to 64", bytes.len()),
-                FIX,
-            ));
+            return Err(Mistake::new(format!("holds {} bytes, a secret has 24 to 64", bytes.len()), FIX));
         }
         if is_made_up(&bytes) {
             return Err(Mistake::new("is not random, somebody made it up", FIX));
@@ -86,7 +83,8 @@ mod tests {
         assert_eq!(*secret.to_text(), "whsec_q83Nn0sXo2yq7wYxJp0lVt8m4k6Z1cE5");
         assert_eq!(format!("{secret:?}"), "[redacted]");
         let encode = |bytes: &[u8]| format!("whsec_{}", STANDARD.encode(bytes));
-        let drawn: Vec<u8> = (0..65_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 11).to_le_bytes()[1]).collect();
+        let drawn: Vec<u8> =
+            (0..65_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 11).to_le_bytes()[1]).collect();
         for length in [24, 32, 64] {
             assert!(WebhookSecret::parse(&encode(&drawn[..length])).is_ok(), "{length}");
         }

@@ -22,7 +22,10 @@ pub(super) fn all() -> Vec<EventType> {
             members: members([
                 ("user_id", user_id()),
                 ("email", email("As it was typed.")),
-                ("email_verified", boolean("Whether somebody vouches for the address; false after a sign-up.")),
+                (
+                    "email_verified",
+                    boolean("Whether somebody vouches for the address; false after a sign-up."),
+                ),
                 ("roles", roles("The roles that the user begins with.")),
             ]),
             example: json!({
@@ -92,7 +95,10 @@ pub(super) fn all() -> Vec<EventType> {
                    offline until they expire: whoever keeps something by `sid` drops it now.",
             members: members([
                 ("user_id", user_id()),
-                ("session_ids", list(&uuid("The `sid` of tokens."), "The sessions that ended; the `sid` of tokens.")),
+                (
+                    "session_ids",
+                    list(&uuid("The `sid` of tokens."), "The sessions that ended; the `sid` of tokens."),
+                ),
                 ("reason", open_word(&EndReason::ALL.map(EndReason::as_str), "Why they ended.")),
             ]),
             example: json!({ "user_id": USER, "session_ids": [SESSION], "reason": "logout" }),
@@ -117,7 +123,7 @@ pub(super) fn all() -> Vec<EventType> {
                    envelope has no `subject`. Verifiers need not listen: they look into the key set.",
             members: members([
                 ("kid", key_id("The key that signs; RFC 7638 thumbprint.")),
-                ("previous_kid", or_null(key_id("The key that signed before; null for the first one."))),
+                ("previous_kid", or_null(key_id("The key that signed before; null when none did."))),
             ]),
             example: json!({ "kid": KEY, "previous_kid": PREVIOUS_KEY }),
         },

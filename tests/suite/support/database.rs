@@ -140,7 +140,9 @@ impl Drop for TestDatabase {
         let ended = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async move {
-                let Some((server, name)) = postgres else { return Ok((events::of_sqlite(&file).await, Ok(()))) };
+                let Some((server, name)) = postgres else {
+                    return Ok((events::of_sqlite(&file).await, Ok(())));
+                };
                 let events = events::of_postgres(&server.clone().database(&name)).await;
                 Ok((events, drop_database(&server, &name).await))
             })
