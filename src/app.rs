@@ -52,6 +52,7 @@ pub use start::{check_first_admin, check_sinks, open_store};
 pub use tokens::TokenPair;
 pub use users::UsersPage;
 
+pub use crate::events::{EventType, Member, asyncapi_document, catalogue as event_catalogue};
 pub use crate::store::{UserPage, with_budget};
 
 use crate::clock::Clock;

@@ -32,6 +32,8 @@ mod docs;
 #[cfg(test)]
 mod emails;
 #[cfg(test)]
+mod event_docs;
+#[cfg(test)]
 mod forged_tokens;
 #[cfg(test)]
 mod headers;
@@ -79,3 +81,5 @@ mod transactions;
 mod verify_library;
 #[cfg(test)]
 mod walk;
+#[cfg(test)]
+mod webhooks;

@@ -2,12 +2,14 @@
 
 mod actor;
 mod database;
+mod events;
 mod eventually;
 mod forge;
 mod invariants;
 mod proxy;
 mod rabbit;
 mod raw;
+mod receiver;
 mod server;
 
 pub use actor::{Actor, Answer, PASSWORD, unique_email};
@@ -17,6 +19,7 @@ pub use forge::{Forge, encode};
 pub use proxy::Proxy;
 pub use rabbit::{Exchange, Received};
 pub use raw::Raw;
+pub use receiver::{Reaction, Received, Receiver};
 pub use server::{ISSUER, TestServer, master_key};
 
 /// How often a race is run: seldom in the suite, often enough to believe it in `cargo xtask prove`.
