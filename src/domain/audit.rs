@@ -25,6 +25,8 @@ pub enum SecurityEvent {
     SigningKeyCreated,
     SigningKeyPromoted,
     SigningKeyRevoked,
+    EventsReplayed,
+    EventsAbandoned,
 }
 
 impl SecurityEvent {
@@ -50,6 +52,8 @@ impl SecurityEvent {
             Self::SigningKeyCreated => "signing_key_created",
             Self::SigningKeyPromoted => "signing_key_promoted",
             Self::SigningKeyRevoked => "signing_key_revoked",
+            Self::EventsReplayed => "events_replayed",
+            Self::EventsAbandoned => "events_abandoned",
         }
     }
 }

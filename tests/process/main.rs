@@ -17,6 +17,10 @@ mod commands;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
+mod fail_over;
+#[cfg(test)]
 mod integrate;
 #[cfg(test)]
 mod log;
@@ -32,6 +36,8 @@ mod secrets;
 mod serve;
 #[cfg(test)]
 mod settings;
+#[cfg(test)]
+mod sinks;
 #[cfg(test)]
 mod start;
 #[cfg(test)]
