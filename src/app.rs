@@ -53,7 +53,7 @@ pub use outbox_status::SinkStatus;
 use outlet::Outlet;
 pub use relay::{Relay, Relayed};
 pub use signup::Signup;
-pub use start::{check_sinks, open_store};
+pub use start::{check_first_admin, check_sinks, open_store};
 pub use tokens::TokenPair;
 pub use users::UsersPage;
 
@@ -81,7 +81,7 @@ pub struct App {
     cursors: Cursors,
     signing_keys: RwLock<Loaded>,
     last_key_look: Mutex<Option<Instant>>,
-    keyring: Keyring,
+    keyring: Arc<Keyring>,
     key_rules: KeyRules,
     verifier: Verifier,
     outlets: Vec<Arc<Outlet>>,

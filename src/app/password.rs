@@ -21,8 +21,13 @@ impl App {
             .await?;
         let Some(credential) = credential else { return Err(Error::SessionEnded) };
         let stored = credential.password_hash.clone();
-        if self.hash_pool.verify(current, Some(stored)).await? == Verified::Wrong {
-            return self.password_change_refuse(owner, caller).await;
+        match self.hash_pool.verify(current, Some(stored)).await? {
+            Verified::Right { .. } => {}
+            Verified::Wrong => return self.password_change_refuse(owner, caller).await,
+            Verified::Unusable(reason) => {
+                tracing::error!(%user_id, reason, "stored password hash is not usable");
+                return self.password_change_refuse(owner, caller).await;
+            }
         }
         let password_hash = self.hash_pool.hash(new.as_password().clone()).await?;
         let (now, sinks) = (self.now(), self.sinks());

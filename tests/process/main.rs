@@ -19,6 +19,8 @@ mod crash;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod events_commands;
+#[cfg(test)]
 mod fail_over;
 #[cfg(test)]
 mod integrate;
@@ -30,6 +32,8 @@ mod master_key;
 mod migrate;
 #[cfg(test)]
 mod python;
+#[cfg(test)]
+mod races;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

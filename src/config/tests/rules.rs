@@ -10,7 +10,9 @@ fn token_lifetimes_fit_together() {
     let idle = "KEYWARD_TOKEN_REFRESH_IDLE_TTL";
     refused(&[(ttl, "25h")], "token.access_ttl", "at most 24h");
     refused(&[(ttl, "500ms")], "token.access_ttl", "whole number of seconds");
+    refused(&[(ttl, "1500ms")], "token.access_ttl", "write 2s");
     refused(&[(ttl, "0s")], "token.access_ttl", "no time at all");
+    refused(&[(ttl, "0s")], "token.access_ttl", "write at least 1s");
     refused(&[(ttl, "1h"), (idle, "1h")], "token.access_ttl", "not less than token.refresh_idle_ttl");
     refused(&[(idle, "31d")], "token.refresh_idle_ttl", "more than token.refresh_absolute_ttl");
     refused(&[("KEYWARD_TOKEN_REFRESH_GRACE", "61s")], "token.refresh_grace", "at most 60s");
