@@ -19,7 +19,7 @@ pub use forge::{Forge, encode};
 pub use proxy::Proxy;
 pub use rabbit::{Exchange, Received};
 pub use raw::Raw;
-pub use receiver::{Reaction, Received, Receiver};
+pub use receiver::{Posted, Reaction, Receiver};
 pub use server::{ISSUER, TestServer, master_key};
 
 /// How often a race is run: seldom in the suite, often enough to believe it in `cargo xtask prove`.
