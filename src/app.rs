@@ -3,10 +3,12 @@
 
 mod admin;
 mod batches;
+mod calibration;
 mod clients;
 mod error;
 mod introspection;
 mod keys;
+mod lock;
 mod login;
 mod logout;
 mod maintenance;
@@ -15,9 +17,11 @@ mod me;
 mod outbox;
 mod password;
 mod refresh;
+mod refusals;
 mod sessions;
 mod signup;
 mod start;
+mod to_the_end;
 mod tokens;
 mod user_changes;
 mod users;
@@ -31,16 +35,18 @@ use tokio::time::Instant;
 
 pub use admin::Admin;
 use batches::Batches;
+pub use calibration::{HashCost, hash_cost};
 pub use clients::ServiceClient;
 pub use error::{Error, StartError};
 pub use introspection::{ActiveToken, TokenKind};
 pub use keys::RotateWhen;
 use keys::{KeyRules, Loaded};
-pub use login::Credentials;
+pub use login::{Credentials, Login};
 pub use logout::{LogoutScope, SessionCredential};
 pub use master_key::create_data_dir;
 pub use me::Principal;
 pub use outbox::Relay;
+use refusals::Refusals;
 pub use signup::Signup;
 pub use start::{check_events_url, open_store};
 pub use tokens::TokenPair;
@@ -49,8 +55,8 @@ pub use users::UsersPage;
 pub use crate::store::{UserPage, with_budget};
 
 use crate::clock::Clock;
-use crate::crypto::{Cursors, HashPool, Keyring, RefreshTokens, SigningKeys};
-use crate::domain::{EventId, FamilyLimits, PasswordPolicy, Timestamp};
+use crate::crypto::{Cursors, DeviceTokens, HashPool, Keyring, RefreshTokens, SigningKeys};
+use crate::domain::{EventId, FamilyLimits, LockRules, PasswordPolicy, Timestamp};
 use crate::events::Publisher;
 use crate::random;
 use crate::store::Store;
@@ -62,9 +68,11 @@ pub struct App {
     clock: Clock,
     hash_pool: HashPool,
     refresh_tokens: RefreshTokens,
+    devices: DeviceTokens,
     batches: Batches,
     identifiers: aws_lc_rs::hmac::Key,
     cursors: Cursors,
+    refusals: Refusals,
     signing_keys: RwLock<Loaded>,
     last_key_look: Mutex<Option<Instant>>,
     keyring: Keyring,
@@ -91,6 +99,8 @@ pub struct Rules {
     pub max_sessions_per_user: u32,
     pub jwks_max_age: Duration,
     pub password_policy: PasswordPolicy,
+    /// `None`: wrong passwords lock nobody out.
+    pub lock: Option<LockRules>,
 }
 
 impl App {

@@ -6,6 +6,7 @@ mod healthcheck;
 mod keys;
 mod log;
 mod migrate;
+mod password;
 mod serve;
 mod sessions;
 mod unsupported;
@@ -80,6 +81,8 @@ enum Command {
     Clients(clients::Arguments),
     /// List, rotate and revoke signing keys; works beside a running server
     Keys(keys::Arguments),
+    /// Measure what password hashes cost on this machine
+    Password(password::Arguments),
     /// Ask a running server whether it is ready: exit code 0 or 1
     Healthcheck,
     /// Print the OpenAPI document
@@ -150,6 +153,7 @@ async fn run(arguments: Arguments) -> Result<(), Exit> {
         Some(Command::Sessions(arguments)) => sessions::run(&settings, arguments).await,
         Some(Command::Clients(arguments)) => clients::run(&settings, arguments).await,
         Some(Command::Keys(arguments)) => keys::run(&settings, arguments).await,
+        Some(Command::Password(arguments)) => password::run(&settings, arguments).await,
         Some(Command::Healthcheck) => healthcheck::run(&settings).await,
         Some(Command::Openapi) => {
             print(&crate::http::openapi_document());

@@ -17,6 +17,7 @@ mod sources;
 mod units;
 mod urls;
 
+pub use check::strong_argon2;
 pub use describe::{Described, Description};
 pub use keys::{KEYS, Key, Kind};
 pub use layers::DEFAULTS;
@@ -47,6 +48,14 @@ pub fn load(
     let settings = check::settings(&layered, cores, &fresh_key)?;
     let description = describe::describe(&layered, &settings);
     Ok((settings, description))
+}
+
+/// Reads a duration as settings write it, for flags of commands.
+///
+/// # Errors
+/// What is wrong with it, and how to write it.
+pub fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    units::duration(text).map_err(|mistake| format!("{}; {}", mistake.message, mistake.fix))
 }
 
 #[cfg(test)]

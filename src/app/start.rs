@@ -5,11 +5,12 @@ use tokio::sync::{Mutex, Notify};
 
 use super::batches::Batches;
 use super::keys::KeyRules;
+use super::refusals::Refusals;
 use super::{App, Error, Rules, Signup, StartError, keys, master_key};
 use crate::clock::Clock;
 use crate::config::{AdminSettings, DatabaseUrl, Pooler, Settings, SigningAlgorithm, TokenTyp};
-use crate::crypto::{Cursors, HashPool, HashSettings, RefreshTokens};
-use crate::domain::{Caller, Email, FamilyLimits, PasswordPolicy, Role, Roles, RotationRules};
+use crate::crypto::{Cursors, DeviceTokens, HashPool, HashSettings, RefreshTokens};
+use crate::domain::{Caller, Email, FamilyLimits, LockRules, PasswordPolicy, Role, Roles, RotationRules};
 use crate::events::Publisher;
 use crate::store::{DatabaseOptions, Location, Store};
 
@@ -68,6 +69,8 @@ impl App {
             refresh_tokens,
             identifiers: keyring.current().identifier_mac(),
             cursors: Cursors::new(&keyring),
+            devices: DeviceTokens::new(&keyring),
+            refusals: Refusals::default(),
             signing_keys: RwLock::new(signing_keys),
             verifier: Verifier::new(&settings.issuer, &settings.audience)
                 .typ(key_rules.typ)
@@ -155,7 +158,25 @@ fn rules(settings: &Settings) -> Rules {
         password_policy: PasswordPolicy {
             min_length: settings.password.min_length,
             max_length: settings.password.max_length,
+            service_host: host(&settings.issuer),
         },
+        lock: settings.limits.enabled.then(|| lock_rules(settings)),
+    }
+}
+
+fn host(issuer: &str) -> String {
+    let url = url::Url::parse(issuer).ok();
+    url.as_ref().and_then(url::Url::host_str).unwrap_or_default().to_owned()
+}
+
+fn lock_rules(settings: &Settings) -> LockRules {
+    let lock = &settings.lock;
+    LockRules {
+        failures: lock.failures,
+        window: lock.window,
+        first_duration: lock.first_duration,
+        max_duration: lock.max_duration,
+        hard_stop: lock.hard_stop,
     }
 }
 

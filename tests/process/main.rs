@@ -25,6 +25,8 @@ mod master_key;
 #[cfg(test)]
 mod migrate;
 #[cfg(test)]
+mod overload;
+#[cfg(test)]
 mod python;
 #[cfg(test)]
 mod secrets;

@@ -8,9 +8,9 @@ use crate::postgres::POSTGRES;
 use crate::workspace::{Outcome, Workspace, output, status};
 use crate::{node, python, servers};
 
-/// The races of the suite, thousands of times: minutes, and not part of the tests.
+/// The races of the suite and what takes many rounds to believe, thousands of times: minutes, and not part of the tests.
 pub(crate) fn prove(workspace: &Workspace, database: &[&str]) -> Outcome {
-    const RACES: &str = "test(/races::/) | test(/that_races/)";
+    const RACES: &str = "test(/races::/) | test(/that_races/) | test(/^lock::/) | test(/^login_timing::/)";
     let options = [&["--database"], database, &["--", "-E", RACES]].concat();
     let both = ["--", "-E", RACES];
     run_with(workspace, if database.is_empty() { &both } else { &options }, &[("KEYWARD_PROVE", "1")])
