@@ -277,7 +277,7 @@ mod tests {
     #[tokio::test]
     async fn the_queue_is_bounded_and_has_a_deadline() {
         let settings =
-            HashSettings { threads: 1, queue: 1, queue_timeout: Duration::from_millis(20), ..CHEAP };
+            HashSettings { threads: 1, queue: 1, queue_timeout: Duration::from_millis(500), ..CHEAP };
         let pool = Arc::new(HashPool::start(settings).unwrap());
         let (begun, has_begun) = oneshot::channel();
         let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
