@@ -31,6 +31,7 @@ mod server;
 mod sessions;
 mod signup;
 mod strict_json;
+mod unread_body;
 
 pub use openapi::document as openapi_document;
 pub use server::{Bound, Server};

@@ -52,7 +52,10 @@ impl App {
         let stored = credential.password_hash.clone();
         match self.hash_pool.verify(place, current, Some(stored), gone).await {
             Ok(Verified::Right { .. }) => {}
-            Ok(Verified::Wrong | Verified::Unusable(_)) => {
+            Ok(wrong) => {
+                if let Verified::Unusable(reason) = wrong {
+                    tracing::error!(%user_id, reason, "stored password hash is not usable");
+                }
                 let audit = AuditRecord::new(SecurityEvent::PasswordChangeFailed, caller)
                     .user(user_id)
                     .session(owner.session.id);
@@ -114,7 +117,7 @@ impl App {
                 })
             })
             .await?;
-        self.outbox_bell.notify_one();
+        self.outbox_bell.ring();
         Ok(())
     }
 }

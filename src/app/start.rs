@@ -1,12 +1,14 @@
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 
 use keyward_verify::{Algorithm, Typ, Verifier};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Mutex;
 
 use super::batches::Batches;
 use super::keys::KeyRules;
+use super::outbox_bell::OutboxBell;
+use super::outlet::Outlet;
 use super::refusals::Refusals;
-use super::{App, Error, Rules, Signup, StartError, keys, master_key};
+use super::{App, Error, Rules, Signup, Sinks, StartError, keys, master_key};
 use crate::clock::Clock;
 use crate::config::{AdminSettings, DatabaseUrl, Pooler, Settings, SigningAlgorithm, TokenTyp};
 use crate::crypto::{Cursors, DeviceTokens, HashPool, HashSettings, RefreshTokens};
@@ -36,19 +38,49 @@ async fn open_store_directly(settings: &Settings) -> Result<Option<Store>, Start
     Ok(Some(Store::open(Location::Postgres(url.expose()), options).await?))
 }
 
-/// Refuses a sink that this version cannot publish to: an event that went elsewhere would be lost.
-pub fn check_events_url(settings: &Settings) -> Result<(), StartError> {
-    publisher(settings).map(drop)
+/// Refuses sinks that cannot be made ready: events for them would pile up.
+pub fn check_sinks(settings: &Settings) -> Result<(), StartError> {
+    outlets(settings).map(drop)
 }
 
-fn publisher(settings: &Settings) -> Result<Publisher, StartError> {
-    Publisher::new(&settings.events_url).map_err(StartError::Configuration)
+/// Refuses a first admin whom a sign-up would refuse, whether or not one is to be made now.
+pub fn check_first_admin(settings: &Settings) -> Result<(), StartError> {
+    first_admin(settings).map(drop)
+}
+
+fn first_admin(settings: &Settings) -> Result<Option<Signup>, StartError> {
+    let Some(AdminSettings { email, password }) = &settings.admin else { return Ok(None) };
+    let email = Email::parse(email);
+    let password = password_policy(settings).accept(password.expose(), email.as_ref().ok());
+    match (email, password) {
+        (Ok(email), Ok(password)) => Ok(Some(Signup { email, password })),
+        (email, password) => {
+            let email = email.err().map(|error| {
+                format!("admin.email {error}\n  fix: write an address that could sign up: you@example.com")
+            });
+            let password = password
+                .err()
+                .map(|flaw| format!("admin.password {flaw}\n  fix: write a password of your own"));
+            let problems: Vec<String> = email.into_iter().chain(password).collect();
+            Err(StartError::Configuration(problems.join("\n")))
+        }
+    }
+}
+
+fn outlets(settings: &Settings) -> Result<Vec<Arc<Outlet>>, StartError> {
+    let made = settings.events_url.iter().map(Publisher::new);
+    let (made, wrong): (Vec<_>, Vec<_>) = made.partition(Result::is_ok);
+    let wrong: Vec<String> = wrong.into_iter().filter_map(Result::err).collect();
+    if wrong.is_empty() {
+        return Ok(made.into_iter().flatten().map(|publisher| Arc::new(Outlet::new(publisher))).collect());
+    }
+    Err(StartError::Configuration(wrong.join("\n")))
 }
 
 impl App {
     /// Brings up a replica: database, schema, master keys, signing keys, hash pool, first admin.
     pub async fn start(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
-        let publisher = publisher(settings)?;
+        let (outlets, first_admin) = (outlets(settings)?, first_admin(settings)?);
         let store = open_store(settings).await?;
         let direct = open_store_directly(settings).await?;
         let migrated = direct.as_ref().unwrap_or(&store).migrate_up(clock.now()).await?;
@@ -58,7 +90,7 @@ impl App {
         let keyring = master_key::keyring(settings, &store, clock.now()).await?;
         let token_epoch = keys::token_epoch(&store).await?;
         let key_rules = key_rules(settings);
-        let sinks = [publisher.sink()];
+        let sinks: Sinks = outlets.iter().map(|outlet| outlet.sink().to_owned()).collect();
         let signing_keys = keys::start(&store, &keyring, &key_rules, &sinks, clock.now()).await?;
         let hash_pool = HashPool::start(hash_settings(settings))
             .map_err(|error| StartError::Configuration(format!("argon2: {error}")))?;
@@ -76,37 +108,32 @@ impl App {
                 .typ(key_rules.typ)
                 .leeway_seconds(CLOCK_SKEW_SECONDS)
                 .expiry_leeway_seconds(0),
-            outbox_bell: Notify::new(),
+            outbox_bell: OutboxBell::new(),
             last_key_look: Mutex::new(None),
-            keyring,
+            keyring: Arc::new(keyring),
             key_rules,
             rules,
             store,
             clock,
             hash_pool,
-            publisher,
+            outlets,
+            sinks,
+            pooler: settings.database.pooler,
         };
-        if let Some(admin) = &settings.admin {
+        if let Some(admin) = first_admin {
             app.ensure_first_admin(admin).await?;
         }
         Ok(app)
     }
 
     /// Makes the configured admin if nobody is one. Never promotes an account that a stranger may have made.
-    async fn ensure_first_admin(&self, admin: &AdminSettings) -> Result<(), StartError> {
+    async fn ensure_first_admin(&self, admin: Signup) -> Result<(), StartError> {
         if self.admin_exists().await? {
             return Ok(());
         }
-        let refuse =
-            |key: &str, error: &dyn std::fmt::Display| StartError::Configuration(format!("{key} {error}"));
-        let email = Email::parse(&admin.email).map_err(|error| refuse("admin.email", &error))?;
-        let password = self
-            .rules
-            .password_policy
-            .accept(admin.password.expose(), Some(&email))
-            .map_err(|error| refuse("admin.password", &error))?;
-        let roles = Roles::new([Role::user(), Role::admin()]).map_err(|error| refuse("roles", &error))?;
-        match self.user_create_by_operator(Signup { email, password }, roles, &Caller::command_line()).await {
+        let roles = Roles::new([Role::user(), Role::admin()])
+            .map_err(|error| StartError::Internal(error.to_string()))?;
+        match self.user_create_by_operator(admin, roles, &Caller::command_line()).await {
             Ok(user) => tracing::info!(user_id = %user.id, "first admin made"),
             // Another replica that started with us may have been first.
             Err(Error::EmailTaken) if self.admin_exists().await? => {}
@@ -155,11 +182,9 @@ fn rules(settings: &Settings) -> Rules {
         family_limits: FamilyLimits { idle: token.refresh_idle_ttl, grace: token.refresh_grace },
         max_sessions_per_user: settings.max_sessions_per_user,
         jwks_max_age: settings.keys.jwks_max_age,
-        password_policy: PasswordPolicy {
-            min_length: settings.password.min_length,
-            max_length: settings.password.max_length,
-            service_host: host(&settings.issuer),
-        },
+        password_policy: password_policy(settings),
+        require_route: settings.events.require_route.clone(),
+        outbox_retention: settings.retention.outbox,
         lock: settings.limits.enabled.then(|| lock_rules(settings)),
     }
 }
@@ -177,6 +202,14 @@ fn lock_rules(settings: &Settings) -> LockRules {
         first_duration: lock.first_duration,
         max_duration: lock.max_duration,
         hard_stop: lock.hard_stop,
+    }
+}
+
+fn password_policy(settings: &Settings) -> PasswordPolicy {
+    PasswordPolicy {
+        min_length: settings.password.min_length,
+        max_length: settings.password.max_length,
+        service_host: host(&settings.issuer),
     }
 }
 

@@ -11,6 +11,7 @@ use axum::response::Response;
 use futures_util::FutureExt as _;
 
 use super::problem::{Code, Problem};
+use super::unread_body::Lent;
 use crate::app::{App, with_budget};
 use crate::random;
 
@@ -53,6 +54,7 @@ pub(super) async fn surround(State(app): State<Arc<App>>, mut request: Request, 
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let one_host = one_host(&request);
+    let body = Lent::to(&mut request);
 
     let answer = async {
         if one_host {
@@ -68,7 +70,11 @@ pub(super) async fn surround(State(app): State<Arc<App>>, mut request: Request, 
         Err(_elapsed) => problem_response(Problem::new(Code::Unavailable)),
     };
     let mut response = finish(response, &app, &id);
-    if !one_host {
+    let read_out = match body {
+        Some(body) => body.read_out().await,
+        None => true,
+    };
+    if !one_host || !read_out {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     tracing::info!(

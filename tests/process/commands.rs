@@ -54,6 +54,8 @@ async fn healthcheck_is_0_when_ready_and_1_otherwise() {
     setup.run(&["healthcheck", "--management-listen", &everywhere]).await.expect_code(0);
     assert_eq!(server.stop().await, 0);
     setup.run(&check).await.expect_refusal(1, &[&address]);
+    let mistaken = setup.env("KEYWARD_DOCS", "maybe");
+    mistaken.run(&check).await.expect_refusal(1, &["docs", "maybe"]);
 }
 
 #[tokio::test]

@@ -17,6 +17,8 @@ mod commands;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod integrate;
 #[cfg(test)]
 mod log;
@@ -28,6 +30,8 @@ mod migrate;
 mod overload;
 #[cfg(test)]
 mod python;
+#[cfg(test)]
+mod races;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

@@ -62,6 +62,8 @@ mod presented_bytes;
 #[cfg(test)]
 mod problems;
 #[cfg(test)]
+mod rabbitmq;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod refresh;

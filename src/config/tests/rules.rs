@@ -10,7 +10,9 @@ fn token_lifetimes_fit_together() {
     let idle = "KEYWARD_TOKEN_REFRESH_IDLE_TTL";
     refused(&[(ttl, "25h")], "token.access_ttl", "at most 24h");
     refused(&[(ttl, "500ms")], "token.access_ttl", "whole number of seconds");
+    refused(&[(ttl, "1500ms")], "token.access_ttl", "write 2s");
     refused(&[(ttl, "0s")], "token.access_ttl", "no time at all");
+    refused(&[(ttl, "0s")], "token.access_ttl", "write at least 1s");
     refused(&[(ttl, "1h"), (idle, "1h")], "token.access_ttl", "not less than token.refresh_idle_ttl");
     refused(&[(idle, "31d")], "token.refresh_idle_ttl", "more than token.refresh_absolute_ttl");
     refused(&[("KEYWARD_TOKEN_REFRESH_GRACE", "61s")], "token.refresh_grace", "at most 60s");
@@ -84,7 +86,6 @@ fn what_is_allowed_and_probably_not_meant_is_a_warning() {
         assert!(warnings.len() == 1 && warnings[0].contains(says), "{says}: {warnings:?}");
     };
     warned(&[("KEYWARD_ISSUER", "http://auth.example.com")], "plain http");
-    warned(&[("KEYWARD_EVENTS_URL", "http://hooks.example.com/x")], "plain http");
     warned(&[("KEYWARD_LIMITS_ENABLED", "false")], "limits.enabled");
     warned(&[("PORT", "8080")], "KEYWARD_ISSUER");
     warned(&[("KEYWARD_TRUSTED_PROXIES", "::/0")], "every address");
