@@ -13,8 +13,7 @@ use argon2::Block;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::domain::Password;
-use crate::random;
-use phc::{hash, params, verify};
+use phc::{decoy, hash, params, verify};
 
 /// What a hash costs, and how many may run and wait.
 #[derive(Debug, Clone, Copy)]
@@ -135,10 +134,10 @@ impl Drop for Ticket<'_> {
 }
 
 impl HashPool {
-    /// Starts the threads, and makes one hash to know that the settings work.
+    /// Starts the threads.
     pub fn start(settings: HashSettings) -> Result<Self, HashError> {
         let params = params(settings)?;
-        let decoy = hash(&params, &random::bytes::<32>(), &mut Vec::new())?;
+        let decoy = decoy(&params)?;
         let shared = Arc::new(Shared::default());
         for number in 0..settings.threads {
             let (shared, blocks) = (Arc::clone(&shared), params.block_count());
@@ -256,6 +255,15 @@ mod tests {
         assert_eq!(check("right", Some(stored.clone())).await.unwrap(), Verified::Right { weak: false });
         assert_eq!(check("wrong", Some(stored)).await.unwrap(), Verified::Wrong);
         assert_eq!(check("right", None).await.unwrap(), Verified::Wrong);
+    }
+
+    #[test]
+    fn the_decoy_costs_what_a_hash_costs() {
+        let pool = HashPool::start(CHEAP).unwrap();
+        assert!(pool.decoy.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{}", pool.decoy);
+        let verified = super::verify(CHEAP, &pool.decoy, b"any", &mut Vec::new());
+        assert_eq!(verified.unwrap(), Verified::Wrong, "worked on, not refused");
+        assert_ne!(pool.decoy, HashPool::start(CHEAP).unwrap().decoy);
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use subtle::ConstantTimeEq;
 use super::{HashError, HashSettings, Verified};
 use crate::random;
 
+const SALT_LEN: usize = 16;
 const OUTPUT_LEN: usize = 32;
 
 pub(super) fn params(settings: HashSettings) -> Result<Params, HashError> {
@@ -15,15 +16,24 @@ pub(super) fn params(settings: HashSettings) -> Result<Params, HashError> {
 }
 
 pub(super) fn hash(params: &Params, password: &[u8], memory: &mut Vec<Block>) -> Result<String, HashError> {
-    let salt = random::bytes::<16>();
+    let salt = random::bytes::<SALT_LEN>();
     let mut out = [0; OUTPUT_LEN];
     fill(Algorithm::Argon2id, Version::V0x13, params, (password, &salt), &mut out, memory)?;
+    phc(params, &salt, &out)
+}
+
+/// Makes the hash of no password that anybody knows: to draw one at random costs a start nothing.
+pub(super) fn decoy(params: &Params) -> Result<String, HashError> {
+    phc(params, &random::bytes(), &random::bytes())
+}
+
+fn phc(params: &Params, salt: &[u8; SALT_LEN], out: &[u8; OUTPUT_LEN]) -> Result<String, HashError> {
     let phc = PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),
         version: Some(Version::V0x13.into()),
         params: ParamsString::try_from(params).map_err(|_| HashError::Stored("parameters"))?,
-        salt: Some(Salt::new(&salt).map_err(|_| HashError::Stored("salt"))?),
-        hash: Some(Output::new(&out).map_err(|_| HashError::Stored("output"))?),
+        salt: Some(Salt::new(salt).map_err(|_| HashError::Stored("salt"))?),
+        hash: Some(Output::new(out).map_err(|_| HashError::Stored("output"))?),
     };
     Ok(phc.to_string())
 }
