@@ -47,7 +47,7 @@ fn our_own_verification_is_that_of_standard_webhooks() {
 
 #[tokio::test]
 async fn an_event_comes_signed_and_whole() {
-    let receiver = Receiver::start().await;
+    let receiver = Receiver::start();
     let server = server_with(&receiver.url(), &[]).await;
     let user = server.user().await;
     let [received] = receiver.expect(1).await.try_into().unwrap();
@@ -67,7 +67,7 @@ async fn an_event_comes_signed_and_whole() {
 
 #[tokio::test]
 async fn a_refused_event_comes_again_under_the_same_id_and_holds_up_its_user_only() {
-    let receiver = Receiver::start().await;
+    let receiver = Receiver::start();
     let server = server_with(&receiver.url(), &[]).await;
     let mut unlucky = 2;
     receiver.react(move |received| {
@@ -108,7 +108,7 @@ async fn a_refused_event_comes_again_under_the_same_id_and_holds_up_its_user_onl
 
 #[tokio::test]
 async fn each_secret_signs_while_they_change() {
-    let receiver = Receiver::start().await;
+    let receiver = Receiver::start();
     let both = format!("{SECRET},{OTHER_SECRET}");
     let server = server_with(&receiver.url(), &[("events.webhook_secrets", &both)]).await;
     server.user().await;
@@ -119,7 +119,7 @@ async fn each_secret_signs_while_they_change() {
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let (receiver, elsewhere) = (Receiver::start().await, Receiver::start().await);
+    let (receiver, elsewhere) = (Receiver::start(), Receiver::start().await);
     let server = server_with(&receiver.url(), &[]).await;
     let location: &'static str = elsewhere.url().leak();
     receiver.react(move |_| Reaction::AnswerWith(307, ("location", location)));
@@ -141,7 +141,7 @@ async fn a_redirect_is_not_followed() {
 /// What a receiver sends back is not kept, however long it is.
 #[tokio::test]
 async fn an_answer_is_neither_needed_nor_kept() {
-    let receiver = Receiver::start().await;
+    let receiver = Receiver::start();
     let server = server_with(&receiver.url(), &[]).await;
     receiver.react(|_| Reaction::Answer(418));
     server.user().await;
@@ -151,7 +151,7 @@ async fn an_answer_is_neither_needed_nor_kept() {
 
 #[tokio::test]
 async fn a_receiver_that_never_answers_one_event_gets_the_others() {
-    let receiver = Receiver::start().await;
+    let receiver = Receiver::start();
     let server = server_with(&receiver.url(), &[]).await;
     let mut fatal = None;
     receiver.react(move |received| {
@@ -177,7 +177,7 @@ async fn a_receiver_that_never_answers_one_event_gets_the_others() {
 
 #[tokio::test]
 async fn a_receiver_that_asks_for_a_pause_gets_it() {
-    let receiver = Receiver::start().await;
+    let receiver = Receiver::start();
     let server = server_with(&receiver.url(), &[]).await;
     let mut first = true;
     receiver.react(move |_| {
@@ -201,7 +201,7 @@ async fn a_receiver_that_asks_for_a_pause_gets_it() {
 
 #[tokio::test]
 async fn sinks_have_each_their_own_progress() {
-    let (up, down) = (Receiver::start().await, Receiver::start().await);
+    let (up, down) = (Receiver::start(), Receiver::start().await);
     down.react(|_| Reaction::Answer(503));
     let events_url = format!("log:,{}#up,{}#down", up.url(), down.url());
     let server = server_with(&events_url, &[]).await;

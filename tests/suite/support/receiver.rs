@@ -43,7 +43,7 @@ pub enum Reaction {
 }
 
 impl Receiver {
-    pub async fn start() -> Self {
+    pub fn start() -> Self {
         let (receiver, routes, listener) = Self::bind();
         let server = axum_server::from_tcp(listener).expect("a listener");
         tokio::spawn(server.serve(routes.into_make_service()));
