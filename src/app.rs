@@ -7,6 +7,7 @@ mod clients;
 mod error;
 mod introspection;
 mod keys;
+mod limits;
 mod login;
 mod logout;
 mod maintenance;
@@ -36,6 +37,7 @@ pub use error::{Error, StartError};
 pub use introspection::{ActiveToken, TokenKind};
 pub use keys::RotateWhen;
 use keys::{KeyRules, Loaded};
+use limits::Limits;
 pub use login::Credentials;
 pub use logout::{LogoutScope, SessionCredential};
 pub use master_key::create_data_dir;
@@ -46,6 +48,7 @@ pub use start::{check_events_url, open_store};
 pub use tokens::TokenPair;
 pub use users::UsersPage;
 
+pub use crate::limits::{Standing, noting};
 pub use crate::store::{UserPage, with_budget};
 
 use crate::clock::Clock;
@@ -63,6 +66,7 @@ pub struct App {
     hash_pool: HashPool,
     refresh_tokens: RefreshTokens,
     batches: Batches,
+    limits: Limits,
     identifiers: aws_lc_rs::hmac::Key,
     cursors: Cursors,
     signing_keys: RwLock<Loaded>,

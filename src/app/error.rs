@@ -38,6 +38,8 @@ pub enum Error {
     KeyTooFresh { ready_at: Timestamp },
     #[error("the session has ended")]
     SessionEnded,
+    #[error("too many attempts")]
+    TooManyAttempts { retry_after: Duration },
     /// More work than the machine can do now.
     #[error("too much is waiting")]
     Overloaded { retry_after: Duration },

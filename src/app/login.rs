@@ -43,8 +43,20 @@ impl Refusal {
 }
 
 impl App {
-    /// Opens a session. Whatever is wrong with the credentials, the work and the answer are the same.
+    /// Opens a session, as often as the limits of the caller's address allow.
     pub async fn login(&self, credentials: Credentials, caller: &Caller) -> Result<TokenPair, Error> {
+        let attempt = self.login_limit(&credentials.email, caller).await?;
+        let outcome = self.login_within_limits(credentials, caller).await;
+        self.login_limit_settle(attempt, &outcome);
+        outcome
+    }
+
+    /// Whatever is wrong with the credentials, the work and the answer are the same.
+    async fn login_within_limits(
+        &self,
+        credentials: Credentials,
+        caller: &Caller,
+    ) -> Result<TokenPair, Error> {
         let Credentials { email, password } = credentials;
         let wanted = email.clone();
         let credential = self

@@ -21,7 +21,10 @@ impl App {
             .await?;
         let Some(credential) = credential else { return Err(Error::SessionEnded) };
         let stored = credential.password_hash.clone();
-        if self.hash_pool.verify(current, Some(stored)).await? == Verified::Wrong {
+        let attempt = self.password_limit(&owner.user.email, caller).await?;
+        let verified = self.hash_pool.verify(current, Some(stored)).await.map_err(Error::from);
+        self.limit_settle(attempt, &verified);
+        if verified? == Verified::Wrong {
             return self.password_change_refuse(owner, caller).await;
         }
         let password_hash = self.hash_pool.hash(new.as_password().clone()).await?;

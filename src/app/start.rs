@@ -5,6 +5,7 @@ use tokio::sync::{Mutex, Notify};
 
 use super::batches::Batches;
 use super::keys::KeyRules;
+use super::limits::Limits;
 use super::{App, Error, Rules, Signup, StartError, keys, master_key};
 use crate::clock::Clock;
 use crate::config::{AdminSettings, DatabaseUrl, Pooler, Settings, SigningAlgorithm, TokenTyp};
@@ -63,10 +64,13 @@ impl App {
             .map_err(|error| StartError::Configuration(format!("argon2: {error}")))?;
         let refresh_tokens = RefreshTokens::new(&keyring, token_epoch);
         let rules = rules(settings);
+        let identifiers = keyring.current().identifier_mac();
+        let limits = Limits::new(settings, &clock, identifiers.clone()).map_err(StartError::Configuration)?;
         let app = Self {
             batches: Batches::start(&store, &clock, &refresh_tokens, rules.family_limits),
             refresh_tokens,
-            identifiers: keyring.current().identifier_mac(),
+            limits,
+            identifiers,
             cursors: Cursors::new(&keyring),
             signing_keys: RwLock::new(signing_keys),
             verifier: Verifier::new(&settings.issuer, &settings.audience)

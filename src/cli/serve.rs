@@ -26,6 +26,7 @@ pub(super) async fn run(flags: &SettingFlags) -> Result<(), Exit> {
     let _lock = serve_lock(&settings)?;
     let app = Arc::new(App::start(&settings, Clock::System).await?);
     let server = Server::bind(&app, &settings).map_err(|error| Exit::configuration(error.to_string()))?;
+    app.limits_connect().await;
     announce(&settings, server.bound().map_err(|error| Exit::failure(error.to_string()))?);
 
     let (stop_background, background_stopped) = watch::channel(false);

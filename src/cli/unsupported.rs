@@ -14,16 +14,9 @@ pub(super) fn check(settings: &Settings) -> Result<Vec<&'static str>, Exit> {
         ));
     }
     check_events_url(settings)?;
-    let warnings = [
-        (settings.redis_url.is_some(), "redis_url is set, but this version does not use Redis yet"),
-        (
-            !settings.trusted_proxies.is_empty(),
-            "trusted_proxies is set, but this version takes the address of the connection",
-        ),
-        (
-            settings.limits.enabled,
-            "rate limits and the account lock are not part of this version yet: limit logins in front",
-        ),
-    ];
+    let warnings = [(
+        settings.limits.enabled,
+        "the account lock is not part of this version yet: only the limits of each address hold",
+    )];
     Ok(warnings.into_iter().filter_map(|(set, warning)| set.then_some(warning)).collect())
 }

@@ -62,10 +62,20 @@ pub(super) fn postgres(text: &str) -> Result<Secret, Mistake> {
 
 pub(super) fn redis(text: &str) -> Result<Secret, Mistake> {
     const EXAMPLE: &str = "redis://host:6379 or rediss://user:password@host:6379";
-    match text.trim().split_once("://") {
-        Some(("redis" | "rediss", _)) => with_host(text.trim(), EXAMPLE),
-        _ => Err(Mistake::new(unsupported(text), format!("write {EXAMPLE}"))),
+    let text = text.trim();
+    let Some(("redis" | "rediss", rest)) = text.split_once("://") else {
+        return Err(Mistake::new(unsupported(text), format!("write {EXAMPLE}")));
+    };
+    // The client takes #insecure for "do not check the certificate".
+    if rest.contains('#') {
+        return Err(Mistake::new("holds a #", format!("write {EXAMPLE}; in a password, %23 for it")));
     }
+    let url = with_host(text, EXAMPLE)?;
+    let database = Url::parse(text).ok().map(|url| url.path().trim_matches('/').to_owned());
+    if database.is_some_and(|number| !number.is_empty() && number.parse::<u16>().is_err()) {
+        return Err(Mistake::new("names a database that is no number", format!("write {EXAMPLE}/0")));
+    }
+    Ok(url)
 }
 
 pub(super) fn events(text: &str) -> Result<EventsUrl, Mistake> {
@@ -245,7 +255,10 @@ mod tests {
         for text in ["log", "kafka://", "amqp://", "ftp://h", "sqs://h"] {
             assert!(events(text).is_err(), "{text}");
         }
-        assert!(redis("rediss://h:6379/0").is_ok() && redis("http://h").is_err());
+        assert!(redis("rediss://h:6379/0").is_ok() && redis("redis://u:p@h").is_ok());
+        for text in ["http://h", "redis://", "rediss://h/#insecure", "redis://h/main", "h:6379"] {
+            assert!(redis(text).is_err(), "{text}");
+        }
     }
 
     #[test]

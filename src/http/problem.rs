@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::rate_limit::seconds;
 use crate::app::Error;
 
 /// Every code that an error can have; stable, documented at `/docs/errors/{code}`.
@@ -35,6 +36,7 @@ pub(super) enum Code {
     HeadersTooLarge,
     BadRequest,
     InvalidCursor,
+    TooManyAttempts,
     Internal,
     Overloaded,
     Unavailable,
@@ -44,7 +46,7 @@ pub(super) enum Code {
 type Entry = (StatusCode, &'static str, &'static str);
 
 impl Code {
-    pub(super) const ALL: [Self; 26] = [
+    pub(super) const ALL: [Self; 27] = [
         Self::MalformedJson,
         Self::InvalidRequest,
         Self::InvalidCredentials,
@@ -68,6 +70,7 @@ impl Code {
         Self::HeadersTooLarge,
         Self::BadRequest,
         Self::InvalidCursor,
+        Self::TooManyAttempts,
         Self::Internal,
         Self::Overloaded,
         Self::Unavailable,
@@ -98,6 +101,7 @@ impl Code {
             Self::HeadersTooLarge => "headers_too_large",
             Self::InvalidCursor => "invalid_cursor",
             Self::BadRequest => "bad_request",
+            Self::TooManyAttempts => "too_many_attempts",
             Self::Internal => "internal_error",
             Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
@@ -134,6 +138,7 @@ impl Code {
             Self::HeadersTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large", "All headers together are at most 16 KiB."),
             Self::InvalidCursor => (StatusCode::BAD_REQUEST, "The cursor is not valid", "It belongs to another listing or other filters, or is older than an hour. Start again without it."),
             Self::BadRequest => (StatusCode::BAD_REQUEST, "The request cannot be understood", "Check it against `/docs`."),
+            Self::TooManyAttempts => (StatusCode::TOO_MANY_REQUESTS, "Too many attempts", "Try again after the seconds in `Retry-After`. `RateLimit-Policy` names the limits, `RateLimit` says what is left of each."),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong here", "It is our fault and was logged; `request_id` finds it."),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "Too much is waiting", "Try again after the seconds in `Retry-After`."),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "A dependency is away", "Try again after the seconds in `Retry-After`. Whether a write took effect is not known."),
@@ -227,8 +232,8 @@ impl Problem {
         if let Some(challenge) = self.challenge() {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            let seconds = self.retry_after.map_or(1, |wait| wait.as_secs().max(1));
+        if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&status) {
+            let seconds = self.retry_after.map_or(1, |wait| seconds(wait).max(1));
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
@@ -276,6 +281,9 @@ impl From<Error> for Problem {
             Error::InvalidRefreshToken => Code::InvalidRefreshToken,
             Error::RefreshTokenReused => Code::RefreshTokenReused,
             Error::SessionEnded => Code::SessionEnded,
+            Error::TooManyAttempts { retry_after } => {
+                return Self { retry_after: Some(*retry_after), ..Self::new(Code::TooManyAttempts) };
+            }
             Error::Overloaded { retry_after } => {
                 return Self { retry_after: Some(*retry_after), ..Self::new(Code::Overloaded) };
             }

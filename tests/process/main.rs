@@ -27,6 +27,8 @@ mod migrate;
 #[cfg(test)]
 mod python;
 #[cfg(test)]
+mod redis;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod serve;

@@ -5,6 +5,7 @@
 mod shared {
     pub mod actor;
     pub mod database;
+    pub mod redis;
 }
 mod foreign;
 mod process;
@@ -15,6 +16,7 @@ pub use process::Process;
 pub use setup::{Finished, Server, Setup, master_key};
 pub use shared::actor::{Actor, Answer, PASSWORD, unique_email};
 pub use shared::database::{Kind, TestDatabase};
+pub use shared::redis::PrivateRedis;
 
 use std::time::Duration;
 

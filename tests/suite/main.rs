@@ -38,6 +38,10 @@ mod headers;
 #[cfg(test)]
 mod introspection;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod limits_shared;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 mod logout;
@@ -57,6 +61,8 @@ mod presented_bytes;
 mod problems;
 #[cfg(test)]
 mod races;
+#[cfg(test)]
+mod redis_faults;
 #[cfg(test)]
 mod refresh;
 #[cfg(test)]

@@ -5,12 +5,14 @@ mod database;
 mod forge;
 mod invariants;
 mod raw;
+mod redis;
 mod server;
 
 pub use actor::{Actor, Answer, PASSWORD, unique_email};
 pub use database::{Kind, TestDatabase};
 pub use forge::{Forge, encode};
 pub use raw::Raw;
+pub use redis::{PrivateRedis, SlowLink, key_prefix, redis_url};
 pub use server::{ISSUER, TestServer, eventually, master_key};
 
 /// How often a race is run: seldom in the suite, often enough to believe it in `cargo xtask prove`.

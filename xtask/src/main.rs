@@ -7,6 +7,7 @@ mod generate;
 mod node;
 mod postgres;
 mod python;
+mod redis;
 mod servers;
 mod suite;
 mod workspace;
@@ -20,6 +21,7 @@ cargo xtask test [--database sqlite|postgres] [-- FILTER]
     The whole suite on SQLite, then the server's tests on PostgreSQL. FILTER goes to the runner.
     PostgreSQL is the one in KEYWARD_TEST_POSTGRES_URL, else one that listens here, else one in a
     temporary folder (always, with KEYWARD_TEST_SERVERS=own), installed with apt-get if need be.
+    The same for Redis and KEYWARD_TEST_REDIS_URL.
 cargo xtask prove [sqlite|postgres]
     The races of the suite at full counts, some ten thousand interleavings each. Takes minutes;
     needs cargo-nextest.

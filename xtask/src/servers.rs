@@ -42,7 +42,7 @@ pub(crate) fn find(server: &Server) -> Outcome<Found> {
             format!(
                 "no {name} for the tests: none listens that lets us in, none is installed; {error}\n\
                  Set {variable} to one where tests may create what they need, or install\n\
-                 `{package}`, or run `cargo xtask test --database sqlite`."
+                 `{package}`. Without PostgreSQL: `cargo xtask test --database sqlite`."
             )
         })?;
     }

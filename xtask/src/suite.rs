@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::Command;
 
 use crate::postgres::POSTGRES;
+use crate::redis::{self, REDIS};
 use crate::workspace::{Outcome, Workspace, output, status};
 use crate::{node, python, servers};
 
@@ -34,6 +35,8 @@ fn run_with(workspace: &Workspace, options: &[&str], environment: &[(&str, &str)
     status(&mut workspace.cargo("test --workspace --no-run"))?;
     let with_postgres = databases.contains(&"postgres");
     let postgres = with_postgres.then(|| servers::find(&POSTGRES)).transpose()?;
+    let redis = servers::find(&REDIS)?;
+    let redis_server = redis::program()?;
 
     let mut total = Count::default();
     let mut summaries = Vec::new();
@@ -45,6 +48,7 @@ fn run_with(workspace: &Workspace, options: &[&str], environment: &[(&str, &str)
         let mut cargo = workspace.cargo(line);
         cargo.args(filter).env("KEYWARD_TEST_DATABASE", database);
         cargo.env("KEYWARD_TEST_PYTHON", &python).env("KEYWARD_TEST_NODE", &node);
+        cargo.env(REDIS.variable, &redis.0).env(redis::PROGRAM_VARIABLE, &redis_server);
         cargo.envs(environment.iter().copied());
         cargo.envs(postgres.iter().map(|(url, _)| (POSTGRES.variable, url)));
         let count = count(cargo)?;
@@ -53,7 +57,7 @@ fn run_with(workspace: &Workspace, options: &[&str], environment: &[(&str, &str)
         total.failed += count.failed;
         total.skipped += count.skipped;
     }
-    drop(postgres);
+    drop((postgres, redis));
     println!("\n{}\n{total}", summaries.join("\n"));
     match total {
         Count { failed: 1.., .. } => Err("tests failed".into()),
