@@ -13,9 +13,13 @@ mod logout;
 mod maintenance;
 mod master_key;
 mod me;
-mod outbox;
+mod outbox_bell;
+mod outbox_upkeep;
+mod outlet;
 mod password;
 mod refresh;
+mod relay;
+mod relays;
 mod sessions;
 mod signup;
 mod start;
@@ -27,7 +31,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use keyward_verify::Verifier;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 pub use admin::Admin;
@@ -42,9 +46,11 @@ pub use login::Credentials;
 pub use logout::{LogoutScope, SessionCredential};
 pub use master_key::create_data_dir;
 pub use me::Principal;
-pub use outbox::Relay;
+use outbox_bell::OutboxBell;
+use outlet::Outlet;
+pub use relay::{Relay, Relayed};
 pub use signup::Signup;
-pub use start::{check_events_url, open_store};
+pub use start::{check_sinks, open_store};
 pub use tokens::TokenPair;
 pub use users::UsersPage;
 
@@ -52,11 +58,14 @@ pub use crate::limits::{Standing, noting};
 pub use crate::store::{UserPage, with_budget};
 
 use crate::clock::Clock;
+use crate::config::Pooler;
 use crate::crypto::{Cursors, HashPool, Keyring, RefreshTokens, SigningKeys};
 use crate::domain::{EventId, FamilyLimits, PasswordPolicy, Timestamp};
-use crate::events::Publisher;
 use crate::random;
 use crate::store::Store;
+
+/// The names of all sinks: an event is written with a delivery for each.
+type Sinks = Arc<[String]>;
 
 /// Everything a replica holds. All of it can be made again from the settings and the database.
 #[derive(Debug)]
@@ -74,9 +83,10 @@ pub struct App {
     keyring: Keyring,
     key_rules: KeyRules,
     verifier: Verifier,
-    publisher: Publisher,
-    /// Rung after a commit that wrote events, so that the relay need not wait for its next look.
-    outbox_bell: Notify,
+    outlets: Vec<Arc<Outlet>>,
+    sinks: Sinks,
+    outbox_bell: OutboxBell,
+    pooler: Pooler,
     rules: Rules,
 }
 
@@ -95,6 +105,10 @@ pub struct Rules {
     pub max_sessions_per_user: u32,
     pub jwks_max_age: Duration,
     pub password_policy: PasswordPolicy,
+    /// Types of events that wait until a queue takes them.
+    pub require_route: Vec<String>,
+    /// How long events are kept that every sink has.
+    pub outbox_retention: Duration,
 }
 
 impl App {
@@ -122,8 +136,8 @@ impl App {
         Arc::clone(&self.signing_keys.read().unwrap_or_else(PoisonError::into_inner).keys)
     }
 
-    fn sinks(&self) -> [&'static str; 1] {
-        [self.publisher.sink()]
+    fn sinks(&self) -> Sinks {
+        Arc::clone(&self.sinks)
     }
 }
 

@@ -13,6 +13,7 @@ mod problem;
 mod reader;
 mod secret;
 mod settings;
+mod sinks;
 mod sources;
 mod units;
 mod urls;
@@ -27,9 +28,10 @@ pub use settings::{
     LimitSettings, LockSettings, LogFormat, PasswordSettings, Pooler, ProxyHeader, RetentionSettings,
     Settings, SigningAlgorithm, SignupSettings, TlsFiles, TlsSettings, TokenSettings, TokenTyp,
 };
+pub use sinks::{AmqpTarget, Sink, SinkTarget};
 pub use sources::Sources;
 pub use units::Rate;
-pub use urls::{DatabaseUrl, EventsUrl};
+pub use urls::DatabaseUrl;
 
 /// Reads and checks all settings.
 ///

@@ -1,52 +1,121 @@
-//! Events on their way out: the envelope, and where it goes.
+//! Events on their way out: the envelope, and the places it goes to.
+//!
+//! A place is connected to when the first event is published and again after it was away; nothing here
+//! keeps events. Whether one is published is what [`Publisher::publish`] returns, and the outbox
+//! remembers that.
 
+mod amqp;
 mod envelope;
 
+use std::time::Duration;
+
+use amqp::Amqp;
 pub use envelope::Envelope;
 
-use crate::config::EventsUrl;
+use crate::config::{Sink, SinkTarget};
+use crate::domain::{EventId, UserId};
 
-/// A place that takes events. The set is closed.
-#[derive(Debug)]
-pub enum Publisher {
-    /// One structured log line an event.
-    Log,
+/// How long a place may take for one event before it counts as away.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An event as it is handed over.
+#[derive(Debug, Clone)]
+pub struct Message {
+    pub id: EventId,
+    /// Such as `auth.user_created`.
+    pub kind: String,
+    /// Whom it is about; `None` when it is about the installation.
+    pub subject: Option<UserId>,
+    /// CloudEvents 1.0, structured JSON.
+    pub body: Vec<u8>,
 }
 
-#[derive(Debug, thiserror::Error)]
+/// What a place said when it took an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Receipt {
+    /// It is stored there for good.
+    Taken,
+    /// The place works, and nobody has asked it for events of this type.
+    NoSubscriber,
+}
+
+/// Why an event is not published, by what is to be done about it.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum PublishError {
-    #[error("the envelope cannot be written as JSON: {0}")]
-    Envelope(#[from] serde_json::Error),
+    /// No event gets through at the moment: wait for the place.
+    #[error("{0}")]
+    Away(String),
+    /// This event was not taken, others may be.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// A sink, ready to take events.
+#[derive(Debug)]
+pub struct Publisher {
+    sink: String,
+    place: Place,
+}
+
+/// The set is closed.
+#[derive(Debug)]
+enum Place {
+    /// One structured log line an event.
+    Log,
+    Amqp(Amqp),
 }
 
 impl Publisher {
-    /// Chooses by the scheme of `events_url`; `Err` says what to write instead.
-    pub fn new(url: &EventsUrl) -> Result<Self, String> {
-        match url {
-            EventsUrl::Log => Ok(Self::Log),
-            EventsUrl::Other { scheme, .. } => Err(format!(
-                "events_url: {scheme}:// is not supported by this version\n  fix: write log: (brokers come next)"
-            )),
-        }
+    /// Makes a publisher that is not connected yet; `Err` says which setting is wrong and what to write instead.
+    pub fn new(sink: &Sink) -> Result<Self, String> {
+        let place = match &sink.target {
+            SinkTarget::Log => Place::Log,
+            SinkTarget::Amqp(target) => Place::Amqp(Amqp::new(target)),
+        };
+        Ok(Self { sink: sink.name.clone(), place })
     }
 
     /// Names the sink in `outbox_deliveries`.
     #[must_use]
-    pub const fn sink(&self) -> &'static str {
-        match self {
-            Self::Log => "log",
+    pub fn sink(&self) -> &str {
+        &self.sink
+    }
+
+    /// How many events it takes at a time.
+    #[must_use]
+    pub const fn concurrency(&self) -> usize {
+        match self.place {
+            Place::Log => 1,
+            Place::Amqp(_) => 512,
         }
     }
 
-    /// Hands an event over; `Ok` means that the sink has it for good.
-    #[expect(clippy::unused_async, reason = "a log line needs no waiting; brokers will")]
-    pub async fn publish(&self, envelope: &Envelope<'_>) -> Result<(), PublishError> {
-        match self {
-            Self::Log => {
-                let event = serde_json::to_string(envelope)?;
-                tracing::info!(target: "keyward::events", event_type = envelope.kind(), event, "event");
-                Ok(())
+    /// Hands an event over and waits until the place has it for good.
+    pub async fn publish(&self, message: &Message) -> Result<Receipt, PublishError> {
+        match &self.place {
+            Place::Log => {
+                let event = String::from_utf8_lossy(&message.body);
+                tracing::info!(target: "keyward::events", event_type = message.kind, %event, "event");
+                Ok(Receipt::Taken)
             }
+            Place::Amqp(amqp) => in_time(amqp.publish(message)).await,
         }
+    }
+
+    /// Parts from the place in order; what is not confirmed by then stays in the outbox.
+    pub async fn close(&self) {
+        match &self.place {
+            Place::Log => {}
+            Place::Amqp(amqp) => amqp.close().await,
+        }
+    }
+}
+
+async fn in_time(
+    publishing: impl Future<Output = Result<Receipt, PublishError>>,
+) -> Result<Receipt, PublishError> {
+    match tokio::time::timeout(PUBLISH_TIMEOUT, publishing).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(PublishError::Away(format!("no answer within {} s", PUBLISH_TIMEOUT.as_secs()))),
     }
 }

@@ -8,7 +8,7 @@ use keyward_verify::{Algorithm, Jwk, Typ};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{Admin, App, Error, StartError, new_event_id};
+use super::{Admin, App, Error, Sinks, StartError, new_event_id};
 use crate::crypto::{Keyring, SigningKey, SigningKeys};
 use crate::domain::{
     AuditRecord, Caller, Event, KeyStage, KeyState, KeyStep, Kid, RotationRules, SecurityEvent, Timestamp,
@@ -87,7 +87,7 @@ impl App {
                 })
             })
             .await?;
-        self.outbox_bell.notify_one();
+        self.outbox_bell.ring();
         self.keys_advance(&Caller::default()).await?;
         Ok(promoted)
     }
@@ -117,7 +117,7 @@ impl App {
     /// Takes every step of the life cycle that is due, and loads what came of it.
     pub async fn keys_advance(&self, caller: &Caller) -> Result<(), Error> {
         advance(&self.store, &self.keyring, &self.key_rules, caller, &self.sinks(), self.now()).await?;
-        self.outbox_bell.notify_one();
+        self.outbox_bell.ring();
         self.keys_reload().await
     }
 
@@ -188,7 +188,7 @@ pub(super) async fn start(
     store: &Store,
     keyring: &Keyring,
     rules: &KeyRules,
-    sinks: &[&'static str; 1],
+    sinks: &Sinks,
     now: Timestamp,
 ) -> Result<Loaded, StartError> {
     advance(store, keyring, rules, &Caller::default(), sinks, now).await?;
@@ -227,7 +227,7 @@ async fn advance(
     keyring: &Keyring,
     rules: &KeyRules,
     caller: &Caller,
-    sinks: &[&'static str; 1],
+    sinks: &Sinks,
     now: Timestamp,
 ) -> Result<(), Error> {
     // The look costs one read; only when something is due is the table locked.
@@ -238,7 +238,7 @@ async fn advance(
             KeyStep::CreatePending => Some(create(keyring, rules.algorithm, KeyState::Pending, now)?),
             KeyStep::Promote { .. } | KeyStep::Remove { .. } => None,
         };
-        let (rules, caller, sinks) = (rules.rotation.clone(), caller.clone(), *sinks);
+        let (rules, caller, sinks) = (rules.rotation.clone(), caller.clone(), Arc::clone(sinks));
         store
             .transaction("keys_advance", move |tx| {
                 Box::pin(async move {
@@ -265,7 +265,7 @@ async fn take(
     step: KeyStep,
     made: Option<SigningKeyRow>,
     caller: &Caller,
-    sinks: &[&'static str],
+    sinks: &[String],
     now: Timestamp,
 ) -> Result<(), Error> {
     match (step, made) {
@@ -286,7 +286,7 @@ async fn promote(
     pending: Kid,
     retire: Option<Kid>,
     caller: &Caller,
-    sinks: &[&'static str],
+    sinks: &[String],
     now: Timestamp,
 ) -> Result<(), Error> {
     if let Some(active) = retire.clone() {

@@ -143,7 +143,7 @@ impl App {
                 })
             })
             .await?;
-        self.outbox_bell.notify_one();
+        self.outbox_bell.ring();
         Ok(session)
     }
 

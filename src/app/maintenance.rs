@@ -23,7 +23,7 @@ impl App {
     /// Starts everything that goes on beside requests; the future ends when all of it has stopped.
     pub fn background(self: &Arc<Self>, stop: &watch::Receiver<bool>) -> impl Future<Output = ()> + use<> {
         let (app, stop_relay) = (Arc::clone(self), stop.clone());
-        let relay = tokio::spawn(async move { app.relay_run(stop_relay).await });
+        let relay = tokio::spawn(async move { Box::pin(app.relay_run(stop_relay)).await });
         let (app, stop_watch) = (Arc::clone(self), stop.clone());
         let watch = tokio::spawn(async move { app.keys_watch(stop_watch).await });
         let (app, stop_maintenance) = (Arc::clone(self), stop.clone());
@@ -74,6 +74,7 @@ impl App {
             return Ok(0);
         }
         self.keys_advance(&Caller::default()).await?;
+        self.outbox_purge(now).await?;
         self.sessions_purge(now).await
     }
 

@@ -71,7 +71,7 @@ impl App {
                 })
             })
             .await?;
-        self.outbox_bell.notify_one();
+        self.outbox_bell.ring();
         Ok(outcome)
     }
 }
@@ -89,7 +89,7 @@ async fn family_end(
     reason: EndReason,
     presented: PresentedToken,
     caller: &Caller,
-    sinks: &[&'static str],
+    sinks: &[String],
     how: Rotation,
 ) -> Result<(), Error> {
     let (user_id, session_id, now) = (family.user_id, family.id, how.now);

@@ -1,12 +1,14 @@
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 
 use keyward_verify::{Algorithm, Typ, Verifier};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Mutex;
 
 use super::batches::Batches;
 use super::keys::KeyRules;
 use super::limits::Limits;
-use super::{App, Error, Rules, Signup, StartError, keys, master_key};
+use super::outbox_bell::OutboxBell;
+use super::outlet::Outlet;
+use super::{App, Error, Rules, Signup, Sinks, StartError, keys, master_key};
 use crate::clock::Clock;
 use crate::config::{AdminSettings, DatabaseUrl, Pooler, Settings, SigningAlgorithm, TokenTyp};
 use crate::crypto::{Cursors, HashPool, HashSettings, RefreshTokens};
@@ -36,19 +38,25 @@ async fn open_store_directly(settings: &Settings) -> Result<Option<Store>, Start
     Ok(Some(Store::open(Location::Postgres(url.expose()), options).await?))
 }
 
-/// Refuses a sink that this version cannot publish to: an event that went elsewhere would be lost.
-pub fn check_events_url(settings: &Settings) -> Result<(), StartError> {
-    publisher(settings).map(drop)
+/// Refuses sinks that cannot be made ready: events for them would pile up.
+pub fn check_sinks(settings: &Settings) -> Result<(), StartError> {
+    outlets(settings).map(drop)
 }
 
-fn publisher(settings: &Settings) -> Result<Publisher, StartError> {
-    Publisher::new(&settings.events_url).map_err(StartError::Configuration)
+fn outlets(settings: &Settings) -> Result<Vec<Arc<Outlet>>, StartError> {
+    let made = settings.events_url.iter().map(Publisher::new);
+    let (made, wrong): (Vec<_>, Vec<_>) = made.partition(Result::is_ok);
+    let wrong: Vec<String> = wrong.into_iter().filter_map(Result::err).collect();
+    if wrong.is_empty() {
+        return Ok(made.into_iter().flatten().map(|publisher| Arc::new(Outlet::new(publisher))).collect());
+    }
+    Err(StartError::Configuration(wrong.join("\n")))
 }
 
 impl App {
     /// Brings up a replica: database, schema, master keys, signing keys, hash pool, first admin.
     pub async fn start(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
-        let publisher = publisher(settings)?;
+        let outlets = outlets(settings)?;
         let store = open_store(settings).await?;
         let direct = open_store_directly(settings).await?;
         let migrated = direct.as_ref().unwrap_or(&store).migrate_up(clock.now()).await?;
@@ -58,7 +66,7 @@ impl App {
         let keyring = master_key::keyring(settings, &store, clock.now()).await?;
         let token_epoch = keys::token_epoch(&store).await?;
         let key_rules = key_rules(settings);
-        let sinks = [publisher.sink()];
+        let sinks: Sinks = outlets.iter().map(|outlet| outlet.sink().to_owned()).collect();
         let signing_keys = keys::start(&store, &keyring, &key_rules, &sinks, clock.now()).await?;
         let hash_pool = HashPool::start(hash_settings(settings))
             .map_err(|error| StartError::Configuration(format!("argon2: {error}")))?;
@@ -77,7 +85,7 @@ impl App {
                 .typ(key_rules.typ)
                 .leeway_seconds(CLOCK_SKEW_SECONDS)
                 .expiry_leeway_seconds(0),
-            outbox_bell: Notify::new(),
+            outbox_bell: OutboxBell::new(),
             last_key_look: Mutex::new(None),
             keyring,
             key_rules,
@@ -85,7 +93,9 @@ impl App {
             store,
             clock,
             hash_pool,
-            publisher,
+            outlets,
+            sinks,
+            pooler: settings.database.pooler,
         };
         if let Some(admin) = &settings.admin {
             app.ensure_first_admin(admin).await?;
@@ -160,6 +170,8 @@ fn rules(settings: &Settings) -> Rules {
             min_length: settings.password.min_length,
             max_length: settings.password.max_length,
         },
+        require_route: settings.events.require_route.clone(),
+        outbox_retention: settings.retention.outbox,
     }
 }
 

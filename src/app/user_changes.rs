@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Admin, App, Error, new_event_id};
+use super::{Admin, App, Error, Sinks, new_event_id};
 use crate::domain::{
     AuditRecord, Caller, EndReason, Event, NewPassword, Roles, SecurityEvent, Timestamp, User, UserId,
     UserStatus,
@@ -46,7 +46,7 @@ impl App {
                 })
             })
             .await?;
-        self.outbox_bell.notify_one();
+        self.outbox_bell.ring();
         Ok(user)
     }
 
@@ -72,7 +72,7 @@ impl App {
                 })
             })
             .await?;
-        self.outbox_bell.notify_one();
+        self.outbox_bell.ring();
         Ok(user)
     }
 
@@ -96,7 +96,7 @@ impl App {
                 })
             })
             .await?;
-        self.outbox_bell.notify_one();
+        self.outbox_bell.ring();
         Ok(())
     }
 
@@ -116,7 +116,7 @@ impl App {
                 })
             })
             .await?;
-        self.outbox_bell.notify_one();
+        self.outbox_bell.ring();
         Ok(())
     }
 
@@ -132,7 +132,7 @@ impl App {
                 })
             })
             .await?;
-        self.outbox_bell.notify_one();
+        self.outbox_bell.ring();
         Ok(())
     }
 
@@ -168,7 +168,7 @@ impl App {
 struct Deed {
     user_id: UserId,
     caller: Caller,
-    sinks: [&'static str; 1],
+    sinks: Sinks,
     now: Timestamp,
 }
 

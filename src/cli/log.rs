@@ -8,6 +8,8 @@ use tracing_subscriber::{Layer as _, Registry, fmt, reload};
 
 use crate::config::{LogFormat, Settings};
 
+const BROKER_CLIENTS: [&str; 3] = ["lapin", "async_nats", "rdkafka"];
+
 /// Where log lines go: a server's are its output, a command's stay out of the way of its output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stream {
@@ -51,9 +53,11 @@ pub(super) fn start(settings: &Settings, stream: Stream) -> LevelHandle {
     } else {
         fmt::layer().with_writer(writer).json().flatten_event(true).with_current_span(false).boxed()
     };
-    // sqlx reports every slow statement as a warning of its own; ours names the use case.
-    let ours = tracing_subscriber::filter::filter_fn(|metadata| {
-        metadata.target().starts_with("keyward") || *metadata.level() <= Level::WARN
+    // The relay says what matters about a broker; the clients would put whole messages into a line.
+    let broker = |target: &str| BROKER_CLIENTS.iter().any(|client| target.starts_with(client));
+    let ours = tracing_subscriber::filter::filter_fn(move |metadata| {
+        let target = metadata.target();
+        target.starts_with("keyward") || (*metadata.level() <= Level::WARN && !broker(target))
     });
     // A second start in one process (tests) keeps the first.
     let _ = tracing_subscriber::registry().with(level).with(lines.with_filter(ours)).try_init();

@@ -2,7 +2,7 @@
 //! protects must not be taken and then not kept.
 
 use super::Exit;
-use crate::app::check_events_url;
+use crate::app::check_sinks;
 use crate::config::Settings;
 
 /// Returns what is worth a warning, or refuses what would be unsafe to ignore.
@@ -13,7 +13,7 @@ pub(super) fn check(settings: &Settings) -> Result<Vec<&'static str>, Exit> {
              unset and put a gateway that does in front",
         ));
     }
-    check_events_url(settings)?;
+    check_sinks(settings)?;
     let warnings = [(
         settings.limits.enabled,
         "the account lock is not part of this version yet: only the limits of each address hold",

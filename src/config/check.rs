@@ -8,11 +8,11 @@ use std::{net::SocketAddr, path::PathBuf};
 use ipnet::IpNet;
 
 use super::{
-    DatabaseUrl, EventsUrl, LogFormat, MasterKey, MasterKeys, Problems, ProxyHeader, Settings,
+    DatabaseUrl, LogFormat, MasterKey, MasterKeys, Problems, ProxyHeader, Settings, Sink,
     layers::Layered,
     problem::{Mistake, Origin},
     reader::{Checked, Noted, Reader},
-    urls,
+    sinks, urls,
 };
 use values::{address, boolean, key_prefix, level, network, number, path, word};
 
@@ -152,14 +152,25 @@ fn database_url(reader: &mut Reader<'_>, data_dir: Result<&PathBuf, &Noted>) -> 
     }
 }
 
-fn events_url(reader: &mut Reader<'_>) -> Checked<EventsUrl> {
-    let url = reader.secret("events_url", urls::events)?.unwrap_or(EventsUrl::Log);
-    if let EventsUrl::Other { url, .. } = &url
-        && urls::is_plain_and_remote(url.expose())
-    {
-        reader.warn("events_url is plain http: whoever is on the path reads the events");
+fn events_url(reader: &mut Reader<'_>) -> Checked<Vec<Sink>> {
+    const KEY: &str = "events_url";
+    let parts = reader.list(KEY, |part| Ok(part.to_owned()))?;
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let members = sinks::members(&parts);
+    if members.is_empty() {
+        return reader.refuse(KEY, "names no place for events", "write log: at least, or leave it out");
     }
-    Ok(url)
+    for member in &members {
+        if urls::is_plain_and_remote(member) {
+            reader.warn("events_url is plain http: whoever is on the path reads the events");
+        }
+    }
+    sinks::parse(&members.iter().map(AsRef::as_ref).collect::<Vec<_>>()).map_err(|mistakes| {
+        for mistake in mistakes {
+            reader.note(KEY, mistake.message, mistake.fix);
+        }
+        Noted
+    })
 }
 
 fn master_key(

@@ -8,7 +8,7 @@ use super::{
     layers::{Layered, Value},
     problem::Origin,
     secret::REDACTED,
-    urls,
+    sinks, urls,
 };
 
 /// One setting as it may be shown.
@@ -56,6 +56,10 @@ fn written(key: &Key, value: &Value) -> String {
         Kind::List => value.items().join(", "),
         Kind::Secret => REDACTED.to_owned(),
         Kind::SecretUrl => urls::redact(value.joined().trim()),
+        Kind::SecretUrlList => {
+            let members = sinks::members(&value.items());
+            members.iter().map(|member| urls::redact(member)).collect::<Vec<_>>().join(", ")
+        }
         Kind::SecretList => vec![REDACTED; value.items().len()].join(", "),
     }
 }

@@ -12,6 +12,8 @@ pub enum Kind {
     Secret,
     /// A URL that may hold a password: shown without it.
     SecretUrl,
+    /// Several such URLs.
+    SecretUrlList,
     /// Several secrets.
     SecretList,
 }
@@ -36,7 +38,7 @@ pub const KEYS: &[Key] = &[
     Key::new("database_url", Kind::SecretUrl).or("DATABASE_URL"),
     Key::new("redis_url", Kind::SecretUrl).or("REDIS_URL"),
     Key::plain("redis_key_prefix"),
-    Key::new("events_url", Kind::SecretUrl),
+    Key::new("events_url", Kind::SecretUrlList),
     Key::new("master_key", Kind::SecretList),
     Key::new("trusted_proxies", Kind::List),
     Key::plain("proxy_header"),
@@ -110,12 +112,12 @@ impl Key {
 
     #[must_use]
     pub fn secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret | Kind::SecretUrl | Kind::SecretList)
+        matches!(self.kind, Kind::Secret | Kind::SecretUrl | Kind::SecretUrlList | Kind::SecretList)
     }
 
     #[must_use]
     pub fn list(&self) -> bool {
-        matches!(self.kind, Kind::List | Kind::SecretList)
+        matches!(self.kind, Kind::List | Kind::SecretUrlList | Kind::SecretList)
     }
 }
 

@@ -6,7 +6,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
-use super::{DatabaseUrl, EventsUrl, MasterKeys, Rate, Secret};
+use super::{DatabaseUrl, MasterKeys, Rate, Secret, Sink};
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -19,7 +19,8 @@ pub struct Settings {
     pub database_url: DatabaseUrl,
     pub redis_url: Option<Secret>,
     pub redis_key_prefix: String,
-    pub events_url: EventsUrl,
+    /// At least one.
+    pub events_url: Vec<Sink>,
     /// `None` only with SQLite: then `data_dir/master.key` holds it.
     pub master_key: Option<MasterKeys>,
     pub trusted_proxies: Vec<IpNet>,

@@ -41,7 +41,7 @@ fn defaults_are_those_of_the_design() {
     assert_eq!(settings.audience, "http://127.0.0.1:7300");
     let DatabaseUrl::Sqlite { path } = &settings.database_url else { panic!() };
     assert_eq!(path, &PathBuf::from("./data/keyward.db"));
-    assert!(matches!(settings.events_url, EventsUrl::Log));
+    assert!(matches!(settings.events_url.as_slice(), [Sink { target: SinkTarget::Log, .. }]));
     assert!(settings.master_key.is_none() && settings.redis_url.is_none() && settings.admin.is_none());
     assert_eq!((settings.password.min_length, settings.password.max_length), (15, 256));
     let argon2 = &settings.argon2;

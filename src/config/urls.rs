@@ -16,15 +16,6 @@ pub enum DatabaseUrl {
     Postgres { url: Secret },
 }
 
-/// Where events go.
-#[derive(Debug, Clone)]
-pub enum EventsUrl {
-    /// A structured log line each.
-    Log,
-    /// A broker or a webhook; the scheme (`amqp`, `amqps`, `kafka`, `nats`, `http`, `https`) says which.
-    Other { scheme: String, url: Secret },
-}
-
 pub(super) fn database(text: &str) -> Result<DatabaseUrl, Mistake> {
     const SQLITE: &str = "write sqlite://path/to/keyward.db, or sqlite:///var/lib/keyward/keyward.db";
     let text = text.trim();
@@ -40,8 +31,8 @@ pub(super) fn database(text: &str) -> Result<DatabaseUrl, Mistake> {
         }
         Some(("sqlite", path)) => Ok(DatabaseUrl::Sqlite { path: path.into() }),
         Some(("postgres" | "postgresql", _)) => {
-            let url = with_host(text, "postgres://user:password@host/database")?;
-            Ok(DatabaseUrl::Postgres { url })
+            with_host(text, "postgres://user:password@host/database")?;
+            Ok(DatabaseUrl::Postgres { url: Secret::from(text) })
         }
         _ => Err(Mistake::new(
             unsupported(text),
@@ -71,29 +62,11 @@ pub(super) fn redis(text: &str) -> Result<Secret, Mistake> {
         return Err(Mistake::new("holds a #", format!("write {EXAMPLE}; in a password, %23 for it")));
     }
     let url = with_host(text, EXAMPLE)?;
-    let database = Url::parse(text).ok().map(|url| url.path().trim_matches('/').to_owned());
-    if database.is_some_and(|number| !number.is_empty() && number.parse::<u16>().is_err()) {
-        return Err(Mistake::new("names a database that is no number", format!("write {EXAMPLE}/0")));
+    let database = url.path().trim_matches('/');
+    if !database.is_empty() && database.parse::<u16>().is_err() {
+        return Err(Mistake::new("names a database that is no number", "write redis://host:6379/0"));
     }
-    Ok(url)
-}
-
-pub(super) fn events(text: &str) -> Result<EventsUrl, Mistake> {
-    const FIX: &str =
-        "write log: or a URL that begins with amqp://, amqps://, kafka://, nats://, http:// or https://";
-    let text = text.trim();
-    if text == "log:" {
-        return Ok(EventsUrl::Log);
-    }
-    let url = match text.split_once("://") {
-        Some(("http" | "https" | "amqp" | "amqps", _)) => with_host(text, "amqp://user:password@host/vhost")?,
-        // Several brokers with commas between them: no URL as the standard has it.
-        Some(("kafka" | "nats", rest)) if !rest.trim_matches('/').is_empty() => Secret::from(text),
-        Some(("kafka" | "nats", _)) => return Err(Mistake::new("names no host", FIX)),
-        _ => return Err(Mistake::new(unsupported(text), FIX)),
-    };
-    let scheme = text.split("://").next().unwrap_or_default().to_owned();
-    Ok(EventsUrl::Other { scheme, url })
+    Ok(Secret::from(text))
 }
 
 /// Reads the issuer, which verifiers compare byte by byte: one spelling only.
@@ -189,7 +162,7 @@ pub(super) fn redact(text: &str) -> String {
     shown
 }
 
-fn with_host(text: &str, example: &str) -> Result<Secret, Mistake> {
+pub(super) fn with_host(text: &str, example: &str) -> Result<Url, Mistake> {
     let fix = || format!("write {example}; in a password, percent-encode what is not a letter or a digit");
     let url = Url::parse(text).map_err(|error| Mistake::new(format!("is not a URL: {error}"), fix()))?;
     // A Unix socket directory stands in the query of a PostgreSQL URL.
@@ -197,11 +170,11 @@ fn with_host(text: &str, example: &str) -> Result<Secret, Mistake> {
     if url.host_str().is_none_or(str::is_empty) && !socket {
         return Err(Mistake::new("names no host", fix()));
     }
-    Ok(Secret::from(text))
+    Ok(url)
 }
 
 /// Names the scheme, but only of what is surely a URL: anything else may be the secret itself.
-fn unsupported(text: &str) -> String {
+pub(super) fn unsupported(text: &str) -> String {
     match text.trim().split_once("://") {
         Some((scheme, _))
             if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) =>
@@ -244,17 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn events_go_to_known_schemes() {
-        assert!(matches!(events("log:"), Ok(EventsUrl::Log)));
-        for text in
-            ["amqp://u:p@h/%2f", "kafka://a:9092,b:9092", "nats://a:4222", "https://h/hook", "http://h"]
-        {
-            let Ok(EventsUrl::Other { scheme, url }) = events(text) else { panic!("{text}") };
-            assert!(text.starts_with(&scheme) && url.expose() == text);
-        }
-        for text in ["log", "kafka://", "amqp://", "ftp://h", "sqs://h"] {
-            assert!(events(text).is_err(), "{text}");
-        }
+    fn redis_is_redis_or_rediss() {
         assert!(redis("rediss://h:6379/0").is_ok() && redis("redis://u:p@h").is_ok());
         for text in ["http://h", "redis://", "rediss://h/#insecure", "redis://h/main", "h:6379"] {
             assert!(redis(text).is_err(), "{text}");

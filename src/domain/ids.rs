@@ -4,6 +4,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::Timestamp;
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -55,3 +57,12 @@ id!(
     /// A row of the audit log.
     AuditId
 );
+
+impl EventId {
+    /// Returns the least identifier that an event of this time can have: `UUIDv7` begins with milliseconds (RFC 9562 §5.7).
+    #[must_use]
+    pub fn first_at(time: Timestamp) -> Self {
+        let millis = u128::try_from(time.micros() / 1_000).unwrap_or(0);
+        Self(Uuid::from_u128((millis & 0xffff_ffff_ffff) << 80))
+    }
+}

@@ -51,8 +51,14 @@ async fn readyz(State(management): State<Management>) -> (StatusCode, axum::Json
     let draining = management.draining.load(Ordering::Relaxed);
     let database = management.app.ready().await.is_ok();
     let status = if database && !draining { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let ready = status == StatusCode::OK;
-    (status, axum::Json(json!({ "ready": ready, "database": database, "draining": draining })))
+    let report = json!({
+        "ready": status == StatusCode::OK,
+        "database": database,
+        "draining": draining,
+        // No reason to send requests elsewhere: they are served.
+        "degraded": management.app.degraded(),
+    });
+    (status, axum::Json(report))
 }
 
 async fn version() -> axum::Json<Value> {

@@ -7,7 +7,7 @@ use crate::domain::Timestamp;
 /// The right to do a job that one replica does at a time, until it expires or is given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    pub name: &'static str,
+    pub name: String,
     pub holder: String,
     /// Rises with every change of holder; a write that names an old one changes nothing.
     pub fence: i64,
@@ -25,7 +25,7 @@ impl Tx {
     /// Takes or prolongs a lease; `None` while another holder's has not expired.
     pub async fn lease_take(
         &mut self,
-        name: &'static str,
+        name: &str,
         holder: &str,
         ttl: Duration,
         now: Timestamp,
@@ -44,13 +44,13 @@ impl Tx {
             .bind(now)
             .fetch_optional()
             .await?;
-        Ok(fence.map(|Fence(fence)| Lease { name, holder: holder.to_owned(), fence }))
+        Ok(fence.map(|Fence(fence)| Lease { name: name.to_owned(), holder: holder.to_owned(), fence }))
     }
 
     /// Gives a lease back early, so that the next holder need not wait for it to expire.
     pub async fn lease_release(&mut self, lease: &Lease, now: Timestamp) -> Result<(), StoreError> {
         self.query("UPDATE leases SET expires_at = $4 WHERE name = $1 AND holder = $2 AND fence = $3")
-            .bind(lease.name.to_owned())
+            .bind(lease.name.clone())
             .bind(lease.holder.clone())
             .bind(lease.fence)
             .bind(now)

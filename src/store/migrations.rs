@@ -40,13 +40,14 @@ macro_rules! step {
 }
 
 /// In order; the version of a step is its place, counted from one.
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     step!("0001_users_auth"),
     step!("0002_refresh_tokens"),
     step!("0003_signing_keys"),
     step!("0004_outbox"),
     step!("0005_audit_log"),
     step!("0006_clients"),
+    step!("0007_outbox_relay"),
 ];
 
 /// The oldest binary (by the number of steps it knows) that works with this schema. Raise it only

@@ -9,15 +9,20 @@ const INSTALLATION: UserId = UserId::new(uuid::Uuid::nil());
 #[derive(Debug, Clone)]
 pub struct Delivery {
     pub event: PendingEvent,
-    /// How often it was tried before.
+    /// How often it was refused before.
     pub attempts: i64,
 }
 
-/// What became of an attempt.
+/// How an attempt ended.
 #[derive(Debug, Clone)]
 pub enum DeliveryOutcome {
     Published,
-    Failed { next_attempt_at: Timestamp, error: String },
+    /// The sink works and nobody wants events of this type.
+    NoSubscriber,
+    Refused {
+        next_attempt_at: Timestamp,
+        error: String,
+    },
 }
 
 impl Record for Delivery {
@@ -43,14 +48,6 @@ impl Record for Seq {
     }
 }
 
-struct Count(i64);
-
-impl Record for Count {
-    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
-        row.get("count").map(Self)
-    }
-}
-
 impl Tx {
     /// Writes an event in the transaction that causes it, with one delivery for each sink. Its
     /// number is given under the user's row lock, so numbers follow the order of the commits.
@@ -58,7 +55,7 @@ impl Tx {
         &mut self,
         id: EventId,
         event: &Event,
-        sinks: &[&'static str],
+        sinks: &[String],
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let subject = event.subject().unwrap_or(INSTALLATION);
@@ -96,7 +93,7 @@ impl Tx {
                  VALUES ($1, $2, $3, $4, 0, $5)",
             )
             .bind(id)
-            .bind((*sink).to_owned())
+            .bind(sink.clone())
             .bind(subject)
             .bind(seq)
             .bind(now)
@@ -107,10 +104,12 @@ impl Tx {
     }
 
     /// Returns what a sink is due, at most one event per user: the next waits for its confirmation.
+    /// Nothing, when the lease has passed to somebody else.
     pub async fn outbox_due(
         &mut self,
         sink: &str,
-        limit: u32,
+        limit: usize,
+        lease: &Lease,
         now: Timestamp,
     ) -> Result<Vec<Delivery>, StoreError> {
         self.query(
@@ -122,54 +121,102 @@ impl Tx {
                     WHERE earlier.sink = d.sink AND earlier.subject_id = d.subject_id
                         AND earlier.subject_seq < d.subject_seq AND earlier.published_at IS NULL
                 )
-             ORDER BY d.event_id LIMIT $3",
+                AND EXISTS (SELECT 1 FROM leases WHERE name = $4 AND holder = $5 AND fence = $6)
+             ORDER BY d.next_attempt_at, d.event_id LIMIT $3",
         )
         .bind(sink.to_owned())
         .bind(now)
-        .bind(i64::from(limit))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(lease.name.clone())
+        .bind(lease.holder.clone())
+        .bind(lease.fence)
         .fetch_all()
         .await
     }
 
-    /// Records the outcome of an attempt; false when the lease has passed to somebody else, in
-    /// which case nothing changes and the event may reach the sink twice.
+    /// Records how attempts ended and returns how many were recorded. When the lease has passed to
+    /// somebody else that is none, and the events may reach the sink twice.
     pub async fn outbox_settle(
         &mut self,
-        (event_id, sink): (EventId, &str),
-        outcome: DeliveryOutcome,
+        sink: &str,
+        outcomes: &[(EventId, DeliveryOutcome)],
         lease: &Lease,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let (published_at, next_attempt_at, error) = match outcome {
-            DeliveryOutcome::Published => (Some(now), now, None),
-            DeliveryOutcome::Failed { next_attempt_at, error } => (None, next_attempt_at, Some(error)),
+    ) -> Result<u64, StoreError> {
+        let ended = |wanted: fn(&DeliveryOutcome) -> bool| {
+            let ids = outcomes.iter().filter(move |(_, outcome)| wanted(outcome)).map(|(id, _)| *id);
+            ids.collect::<Vec<_>>()
         };
+        let published = ended(|outcome| matches!(outcome, DeliveryOutcome::Published));
+        let unwanted = ended(|outcome| matches!(outcome, DeliveryOutcome::NoSubscriber));
+        let mut settled = self.deliveries_end(sink, &published, "published", lease, now).await?;
+        settled += self.deliveries_end(sink, &unwanted, "no_subscriber", lease, now).await?;
+        for (id, outcome) in outcomes {
+            if let DeliveryOutcome::Refused { next_attempt_at, error } = outcome {
+                settled += self.delivery_postpone(sink, *id, *next_attempt_at, error, lease).await?;
+            }
+        }
+        Ok(settled)
+    }
+
+    async fn deliveries_end(
+        &mut self,
+        sink: &str,
+        ids: &[EventId],
+        outcome: &str,
+        lease: &Lease,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        // PostgreSQL takes them all in one statement, SQLite one after the other in the transaction.
+        let groups: Vec<&[EventId]> =
+            if self.postgres() { ids.chunks(ids.len().max(1)).collect() } else { ids.chunks(1).collect() };
+        let mut ended = 0;
+        for group in groups {
+            let query = self.query_either(
+                "UPDATE outbox_deliveries
+                 SET attempts = attempts + 1, published_at = $1, outcome = $2, last_error = NULL
+                 WHERE sink = $3 AND published_at IS NULL
+                    AND EXISTS (SELECT 1 FROM leases WHERE name = $4 AND holder = $5 AND fence = $6)
+                    AND event_id = $7",
+                "UPDATE outbox_deliveries
+                 SET attempts = attempts + 1, published_at = $1, outcome = $2, last_error = NULL
+                 WHERE sink = $3 AND published_at IS NULL
+                    AND EXISTS (SELECT 1 FROM leases WHERE name = $4 AND holder = $5 AND fence = $6)
+                    AND event_id = ANY($7)",
+            );
+            let query = query
+                .bind(now)
+                .bind(outcome.to_owned())
+                .bind(sink.to_owned())
+                .bind(lease.name.clone())
+                .bind(lease.holder.clone())
+                .bind(lease.fence);
+            ended += query.bind_group(group.iter().copied()).execute().await?;
+        }
+        Ok(ended)
+    }
+
+    async fn delivery_postpone(
+        &mut self,
+        sink: &str,
+        id: EventId,
+        next_attempt_at: Timestamp,
+        error: &str,
+        lease: &Lease,
+    ) -> Result<u64, StoreError> {
         self.query(
-            "UPDATE outbox_deliveries
-             SET attempts = attempts + 1, published_at = $3, next_attempt_at = $4, last_error = $5
+            "UPDATE outbox_deliveries SET attempts = attempts + 1, next_attempt_at = $3, last_error = $4
              WHERE event_id = $1 AND sink = $2 AND published_at IS NULL
-                AND EXISTS (SELECT 1 FROM leases WHERE name = $6 AND holder = $7 AND fence = $8)",
+                AND EXISTS (SELECT 1 FROM leases WHERE name = $5 AND holder = $6 AND fence = $7)",
         )
-        .bind(event_id)
+        .bind(id)
         .bind(sink.to_owned())
-        .bind_optional(published_at)
         .bind(next_attempt_at)
-        .bind_optional(error)
-        .bind(lease.name.to_owned())
+        .bind(error.to_owned())
+        .bind(lease.name.clone())
         .bind(lease.holder.clone())
         .bind(lease.fence)
         .execute()
         .await
-        .map(|settled| settled == 1)
-    }
-
-    /// Counts what a sink has not confirmed.
-    pub async fn outbox_pending(&mut self, sink: &str) -> Result<i64, StoreError> {
-        let count: Count = self
-            .query("SELECT count(*) AS count FROM outbox_deliveries WHERE sink = $1 AND published_at IS NULL")
-            .bind(sink.to_owned())
-            .fetch_one()
-            .await?;
-        Ok(count.0)
     }
 }

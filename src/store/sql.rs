@@ -173,6 +173,19 @@ impl Query<'_> {
         self
     }
 
+    /// Adds the last argument of a statement that PostgreSQL runs once for all members of a group,
+    /// and SQLite once for its only one.
+    #[must_use]
+    pub fn bind_group<T: Column>(self, members: impl IntoIterator<Item = T>) -> Self
+    where
+        Vec<T::Postgres>: for<'q> sqlx::Encode<'q, Postgres> + sqlx::Type<Postgres>,
+    {
+        if matches!(self.arguments, Arguments::Postgres(_)) {
+            return self.bind_array(members);
+        }
+        members.into_iter().fold(self, Self::bind)
+    }
+
     /// Runs the statement and returns how many rows it changed.
     pub async fn execute(self) -> Result<u64, StoreError> {
         let Self { tx, sql, arguments, bad_argument } = self;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyward::app::Relay;
+use keyward::app::Relayed;
 use keyward::store::{Delivery, DeliveryOutcome, Lease, Store, StoreError};
 use serde_json::Value;
 
@@ -111,10 +111,10 @@ async fn take(store: &Store, holder: &'static str, at: &TestServer) -> Option<Le
     taken.await.unwrap()
 }
 
-async fn due(store: &Store, at: &TestServer) -> Vec<Delivery> {
-    let now = at.clock.now();
+async fn due(store: &Store, lease: &Lease, at: &TestServer) -> Vec<Delivery> {
+    let (lease, now) = (lease.clone(), at.clock.now());
     let due = store.read::<_, StoreError, _>("outbox_due", move |tx| {
-        Box::pin(async move { tx.outbox_due("log", 100, now).await })
+        Box::pin(async move { tx.outbox_due("log", 100, &lease, now).await })
     });
     due.await.unwrap()
 }
@@ -128,9 +128,9 @@ async fn settle(
 ) -> bool {
     let (id, lease, now) = (delivery.event.id, lease.clone(), at.clock.now());
     let settled = store.write::<_, StoreError, _>("outbox_settle", move |tx| {
-        Box::pin(async move { tx.outbox_settle((id, "log"), outcome, &lease, now).await })
+        Box::pin(async move { tx.outbox_settle("log", &[(id, outcome)], &lease, now).await })
     });
-    settled.await.unwrap()
+    settled.await.unwrap() == 1
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn the_next_event_of_a_user_waits_for_the_one_before() {
     let store = server.database.store().await;
     let lease = take(store, "a", &server).await.unwrap();
     for sequence in [1, 2] {
-        let batch = due(store, &server).await;
+        let batch = due(store, &lease, &server).await;
         assert_eq!(batch.len(), 2, "one a user");
         for delivery in &batch {
             assert_eq!(delivery.event.sequence, sequence);
@@ -147,7 +147,7 @@ async fn the_next_event_of_a_user_waits_for_the_one_before() {
             assert!(!settle(store, delivery, DeliveryOutcome::Published, &lease, &server).await, "once");
         }
     }
-    assert!(due(store, &server).await.is_empty());
+    assert!(due(store, &lease, &server).await.is_empty());
     server.database.check_invariants().await;
 }
 
@@ -156,14 +156,14 @@ async fn a_delivery_that_failed_waits_and_holds_back_only_its_own_user() {
     let server = unrelayed().await;
     let store = server.database.store().await;
     let lease = take(store, "a", &server).await.unwrap();
-    let batch = due(store, &server).await;
+    let batch = due(store, &lease, &server).await;
     let retry_at = server.clock.now() + Duration::from_secs(60);
     let failed =
-        DeliveryOutcome::Failed { next_attempt_at: retry_at, error: "the broker is away".to_owned() };
+        DeliveryOutcome::Refused { next_attempt_at: retry_at, error: "the broker is away".to_owned() };
     assert!(settle(store, &batch[0], failed, &lease, &server).await);
     assert!(settle(store, &batch[1], DeliveryOutcome::Published, &lease, &server).await);
 
-    let next = due(store, &server).await;
+    let next = due(store, &lease, &server).await;
     assert_eq!(next.len(), 1);
     assert_eq!((next[0].event.subject, next[0].event.sequence), (batch[1].event.subject, 2));
     let errors =
@@ -171,10 +171,10 @@ async fn a_delivery_that_failed_waits_and_holds_back_only_its_own_user() {
     assert_eq!(errors.await, ["the broker is away"]);
 
     server.clock.advance(Duration::from_secs(61));
-    let again = due(store, &server).await;
+    let lease = take(store, "a", &server).await.unwrap();
+    let again = due(store, &lease, &server).await;
     let again = again.iter().find(|delivery| delivery.event.id == batch[0].event.id).unwrap();
     assert_eq!(again.attempts, 1);
-    let lease = take(store, "a", &server).await.unwrap();
     assert!(settle(store, again, DeliveryOutcome::Published, &lease, &server).await);
     server.database.check_invariants().await;
 }
@@ -186,14 +186,15 @@ async fn a_relay_that_slept_through_its_lease_can_neither_keep_it_nor_settle() {
     let old = take(store, "a", &server).await.unwrap();
     assert_eq!(take(store, "a", &server).await, Some(old.clone()), "prolonging keeps the fence");
     assert_eq!(take(store, "b", &server).await, None, "one at a time");
-    let batch = due(store, &server).await;
+    let batch = due(store, &old, &server).await;
 
     server.clock.advance(TTL);
     let new = take(store, "b", &server).await.unwrap();
     assert_eq!(new.fence, old.fence + 1);
     assert_eq!(take(store, "a", &server).await, None);
+    assert!(due(store, &old, &server).await.is_empty(), "nothing to claim");
     assert!(!settle(store, &batch[0], DeliveryOutcome::Published, &old, &server).await);
-    let failed = DeliveryOutcome::Failed { next_attempt_at: server.clock.now(), error: String::new() };
+    let failed = DeliveryOutcome::Refused { next_attempt_at: server.clock.now(), error: String::new() };
     assert!(!settle(store, &batch[0], failed, &old, &server).await);
     assert_eq!(server.database.number(PUBLISHED).await, 0);
     assert!(settle(store, &batch[0], DeliveryOutcome::Published, &new, &server).await);
@@ -211,13 +212,13 @@ async fn a_relay_that_slept_through_its_lease_can_neither_keep_it_nor_settle() {
 async fn two_servers_relay_in_turn_and_the_second_takes_over_when_the_first_stops() {
     let mut server = TestServer::start().await;
     let database = &server.database.clone();
-    let holder = "SELECT holder FROM leases WHERE name = 'relay'";
+    let holder = "SELECT holder FROM leases WHERE name = 'relay/log'";
     eventually("the first relays", async || !database.texts(holder).await.is_empty()).await;
     let replica = server.replica().await;
     let first = database.texts(holder).await;
-    let mut idle = Relay::new(replica.app.now());
+    let mut idle = replica.app.relays().remove(0);
     let user = replica.user().await;
-    assert_eq!(replica.app.relay_once(&mut idle).await.unwrap(), 0, "somebody else has the lease");
+    assert_eq!(replica.app.relay_once(&mut idle).await.unwrap(), Relayed::Elsewhere);
     eventually("the first publishes", async || database.number(PENDING).await == 0).await;
     assert_eq!(database.texts(holder).await, first);
 
@@ -225,7 +226,7 @@ async fn two_servers_relay_in_turn_and_the_second_takes_over_when_the_first_stop
     user.logout().await.expect_status(204);
     eventually("the second publishes", async || database.number(PENDING).await == 0).await;
     assert_ne!(database.texts(holder).await, first);
-    assert_eq!(database.number("SELECT fence FROM leases WHERE name = 'relay'").await, 2);
+    assert_eq!(database.number("SELECT fence FROM leases WHERE name = 'relay/log'").await, 2);
     database.check_invariants().await;
 }
 

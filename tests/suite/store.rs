@@ -175,38 +175,50 @@ async fn events_are_due_in_order_and_settled_under_the_lease() {
             for number in 0..2_u64 {
                 let at = now + Duration::from_millis(number);
                 let id = EventId::new(random::uuid_v7(at));
-                tx.outbox_insert(id, &event(SessionId::new(random::uuid_v7(at))), &["log"], at).await?;
+                tx.outbox_insert(id, &event(SessionId::new(random::uuid_v7(at))), &["log".to_owned()], at)
+                    .await?;
             }
-            assert_eq!(tx.outbox_pending("log").await?, 2);
-            assert_eq!(tx.outbox_pending("elsewhere").await?, 0);
-            let later = now + Duration::from_secs(1);
-            let due = tx.outbox_due("log", 10, later).await?;
+            let backlogs = tx.outbox_backlogs().await?;
+            assert_eq!((backlogs.len(), &*backlogs[0].sink, backlogs[0].pending), (1, "log", 2));
+            assert_eq!(backlogs[0].oldest_at, now);
+            let (later, ttl) = (now + Duration::from_secs(1), Duration::from_secs(10));
+            let lease = tx.lease_take("relay", "a", ttl, now).await?.expect("a free lease");
+            let due = tx.outbox_due("log", 10, &lease, later).await?;
             assert_eq!(
                 (due.len(), due[0].event.sequence, due[0].attempts),
                 (1, 1, 0),
                 "one event a user at a time"
             );
 
-            let ttl = Duration::from_secs(10);
-            let lease = tx.lease_take("relay", "a", ttl, now).await?.expect("a free lease");
             assert_eq!(tx.lease_take("relay", "a", ttl, later).await?.as_ref(), Some(&lease), "prolonged");
             assert!(tx.lease_take("relay", "b", ttl, later).await?.is_none());
-            let first = (due[0].event.id, "log");
-            let failed = DeliveryOutcome::Failed { next_attempt_at: later + ttl, error: "away".to_owned() };
-            assert!(tx.outbox_settle(first, failed, &lease, later).await?);
-            assert!(tx.outbox_due("log", 10, later).await?.is_empty(), "it waits, and the next behind it");
+            let first = due[0].event.id;
+            let refused = DeliveryOutcome::Refused { next_attempt_at: later + ttl, error: "away".to_owned() };
+            assert_eq!(tx.outbox_settle("log", &[(first, refused)], &lease, later).await?, 1);
+            assert!(
+                tx.outbox_due("log", 10, &lease, later).await?.is_empty(),
+                "it waits, and the next behind it"
+            );
             tx.lease_release(&lease, later).await?;
             let taken = tx.lease_take("relay", "b", ttl, later).await?.expect("given back");
             assert_eq!(taken.fence, lease.fence + 1);
-            assert!(
-                !tx.outbox_settle(first, DeliveryOutcome::Published, &lease, later).await?,
-                "an old fence"
-            );
-            assert!(tx.outbox_settle(first, DeliveryOutcome::Published, &taken, later).await?);
-            assert!(!tx.outbox_settle(first, DeliveryOutcome::Published, &taken, later).await?, "once");
-            let next = tx.outbox_due("log", 10, later).await?;
+            let published = [(first, DeliveryOutcome::Published)];
+            assert_eq!(tx.outbox_settle("log", &published, &lease, later).await?, 0, "an old fence");
+            assert_eq!(tx.outbox_settle("log", &published, &taken, later).await?, 1);
+            assert_eq!(tx.outbox_settle("log", &published, &taken, later).await?, 0, "once");
+            let next = tx.outbox_due("log", 10, &taken, later).await?;
             assert_eq!((next.len(), next[0].event.sequence), (1, 2));
-            assert_eq!(tx.outbox_pending("log").await?, 1);
+            assert!(tx.outbox_due("log", 10, &lease, later).await?.is_empty(), "an old fence");
+
+            let (nil, far) = (EventId::first_at(Timestamp::from_micros(0)), now + 10 * ttl);
+            assert!(tx.outbox_purge(nil, now, 10).await?.is_none(), "too young");
+            let last = tx.outbox_purge(nil, far, 1).await?.expect("one step");
+            assert_eq!((last, tx.outbox_purge(last, far, 10).await?), (first, Some(next[0].event.id)));
+            let unwanted = [(next[0].event.id, DeliveryOutcome::NoSubscriber)];
+            assert_eq!(tx.outbox_settle("log", &unwanted, &taken, later).await?, 1, "what waits is kept");
+            assert!(tx.outbox_backlogs().await?.is_empty());
+            assert!(tx.outbox_purge(nil, far, 10).await?.is_some());
+            assert!(tx.outbox_purge(nil, far, 10).await?.is_none(), "all gone");
             Ok(())
         })
     })

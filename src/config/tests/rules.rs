@@ -84,7 +84,6 @@ fn what_is_allowed_and_probably_not_meant_is_a_warning() {
         assert!(warnings.len() == 1 && warnings[0].contains(says), "{says}: {warnings:?}");
     };
     warned(&[("KEYWARD_ISSUER", "http://auth.example.com")], "plain http");
-    warned(&[("KEYWARD_EVENTS_URL", "http://hooks.example.com/x")], "plain http");
     warned(&[("KEYWARD_LIMITS_ENABLED", "false")], "limits.enabled");
     warned(&[("PORT", "8080")], "KEYWARD_ISSUER");
 }

@@ -98,7 +98,7 @@ impl TestServer {
         });
         let relaying = tokio::spawn({
             let (app, stop) = (Arc::clone(&app), relay_stopped.clone());
-            async move { app.relay_run(stop).await }
+            async move { Box::pin(app.relay_run(stop)).await }
         });
         // Maintenance is left to the tests that are about it.
         let watching = tokio::spawn({

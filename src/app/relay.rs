@@ -1,0 +1,238 @@
+//! The relay: carries events from the outbox to one sink, at least once and in order per user.
+//!
+//! One replica relays to a sink at a time, under a fenced lease: one that slept through it can
+//! neither claim nor settle, so an event may be published twice and is never skipped.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use tokio::time::Instant;
+
+use super::outlet::Outlet;
+use super::{App, Error};
+use crate::domain::{EventId, Timestamp};
+use crate::events::{Envelope, Message, PublishError, Receipt};
+use crate::random;
+use crate::store::{Delivery, DeliveryOutcome, Lease};
+
+/// With [`POLL`](super::relays), the time in which another replica takes over: less than five seconds.
+const LEASE_TTL: Duration = Duration::from_secs(4);
+const RENEW_AFTER: Duration = Duration::from_secs(1);
+/// Events claimed at a time, for each that the sink takes at a time.
+const CLAIMED_PER_PLACE: usize = 2;
+const CLAIMED_AT_LEAST: usize = 64;
+/// Outcomes recorded in one transaction.
+const SETTLED_TOGETHER: usize = 512;
+const BACK_OFF_FIRST: Duration = Duration::from_secs(1);
+const BACK_OFF_MAX: Duration = Duration::from_secs(60);
+
+/// One replica's part in relaying to one sink: who it is, and the lease while it has it.
+#[derive(Debug)]
+pub struct Relay {
+    pub(super) outlet: Arc<Outlet>,
+    holder: String,
+    lease: Option<(Lease, Timestamp)>,
+}
+
+/// What came of looking once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Relayed {
+    /// Another replica relays to this sink.
+    Elsewhere,
+    /// This many events are out of the way; zero when nothing was due.
+    Settled(usize),
+    /// The sink takes nothing at the moment.
+    Away(String),
+}
+
+impl App {
+    /// Returns this replica's part in each relay.
+    #[must_use]
+    pub fn relays(&self) -> Vec<Relay> {
+        let holder = random::uuid_v7(self.now()).to_string();
+        let relay = |outlet| Relay { outlet: Arc::clone(outlet), holder: holder.clone(), lease: None };
+        self.outlets.iter().map(relay).collect()
+    }
+
+    /// Publishes what is due, once.
+    pub async fn relay_once(&self, relay: &mut Relay) -> Result<Relayed, Error> {
+        let Some(lease) = self.relay_lease(relay).await? else { return Ok(Relayed::Elsewhere) };
+        let places = relay.outlet.publisher.concurrency();
+        let due =
+            self.outbox_due(relay, lease.clone(), (places * CLAIMED_PER_PLACE).max(CLAIMED_AT_LEAST)).await?;
+        let outlet = Arc::clone(&relay.outlet);
+        let away: OnceLock<String> = OnceLock::new();
+        let hand_over = |delivery| {
+            let (outlet, away) = (&outlet, &away);
+            async move {
+                // Once the sink is found away, the rest of the batch need not find out too.
+                if away.get().is_some() {
+                    return None;
+                }
+                match self.hand_over(outlet, &delivery).await {
+                    Ok(outcome) => Some((delivery.event.id, outcome)),
+                    Err(reason) => {
+                        let _ = away.set(reason);
+                        None
+                    }
+                }
+            }
+        };
+        let mut outcomes = Box::pin(
+            stream::iter(due).map(hand_over).buffer_unordered(places).ready_chunks(SETTLED_TOGETHER),
+        );
+        let (mut settled, mut renew_at) = (0, Instant::now() + RENEW_AFTER);
+        loop {
+            let chunk = tokio::select! {
+                chunk = outcomes.next() => chunk,
+                () = tokio::time::sleep_until(renew_at) => {
+                    renew_at = Instant::now() + RENEW_AFTER;
+                    // What is under way then is published again by the new holder.
+                    if self.relay_lease(relay).await?.is_none() {
+                        return Ok(Relayed::Elsewhere);
+                    }
+                    continue;
+                }
+            };
+            let Some(chunk) = chunk else { break };
+            settled +=
+                self.outbox_settle(relay, chunk.into_iter().flatten().collect(), lease.clone()).await?;
+        }
+        drop(outcomes);
+        let away = away.into_inner();
+        outlet.note(away.as_deref());
+        Ok(away.map_or(Relayed::Settled(settled), Relayed::Away))
+    }
+
+    /// Publishes one event; `Err` says why the sink is away.
+    async fn hand_over(&self, outlet: &Outlet, delivery: &Delivery) -> Result<DeliveryOutcome, String> {
+        let event = &delivery.event;
+        let refused = |error: String| DeliveryOutcome::Refused {
+            next_attempt_at: self.now() + back_off(delivery.attempts),
+            error,
+        };
+        let body = match serde_json::to_vec(&Envelope::new(&self.rules.issuer, event)) {
+            Ok(body) => body,
+            Err(error) => return Ok(refused(error.to_string())),
+        };
+        let message = Message { id: event.id, kind: event.kind.clone(), subject: event.subject, body };
+        let (sink, started) = (outlet.sink().to_owned(), Instant::now());
+        let outcome = match outlet.publisher.publish(&message).await {
+            Ok(Receipt::Taken) => {
+                metrics::histogram!("keyward_outbox_publish_seconds", "sink" => sink.clone())
+                    .record(started.elapsed());
+                DeliveryOutcome::Published
+            }
+            Ok(Receipt::NoSubscriber) if !self.rules.require_route.contains(&message.kind) => {
+                DeliveryOutcome::NoSubscriber
+            }
+            Ok(Receipt::NoSubscriber) => refused("no queue is bound for events of this type".to_owned()),
+            Err(PublishError::Refused(error)) => refused(error),
+            Err(PublishError::Away(reason)) => return Err(reason),
+        };
+        if let DeliveryOutcome::Refused { error, .. } = &outcome
+            && delivery.attempts == 0
+        {
+            tracing::warn!(sink, event_id = %event.id, event_type = event.kind, error, "event was not taken: it is kept and tried again");
+        }
+        metrics::counter!("keyward_outbox_attempts_total", "sink" => sink, "outcome" => word(&outcome))
+            .increment(1);
+        Ok(outcome)
+    }
+
+    async fn outbox_due(&self, relay: &Relay, lease: Lease, limit: usize) -> Result<Vec<Delivery>, Error> {
+        let (outlet, now) = (Arc::clone(&relay.outlet), self.now());
+        self.store
+            .read("outbox_due", move |tx| {
+                Box::pin(async move { Ok(tx.outbox_due(outlet.sink(), limit, &lease, now).await?) })
+            })
+            .await
+    }
+
+    async fn outbox_settle(
+        &self,
+        relay: &Relay,
+        outcomes: Vec<(EventId, DeliveryOutcome)>,
+        lease: Lease,
+    ) -> Result<usize, Error> {
+        if outcomes.is_empty() {
+            return Ok(0);
+        }
+        let (outlet, now) = (Arc::clone(&relay.outlet), self.now());
+        let settled = self.store.transaction("outbox_settle", move |tx| {
+            Box::pin(async move { tx.outbox_settle(outlet.sink(), &outcomes, &lease, now).await })
+        });
+        let settled: u64 = settled.await?;
+        Ok(usize::try_from(settled).unwrap_or(usize::MAX))
+    }
+
+    /// Returns the lease, prolonged in time; `None` while another replica relays.
+    async fn relay_lease(&self, relay: &mut Relay) -> Result<Option<Lease>, Error> {
+        let now = self.now();
+        if let Some((lease, taken_at)) = &relay.lease
+            && now.since(*taken_at) < RENEW_AFTER
+        {
+            return Ok(Some(lease.clone()));
+        }
+        let (name, holder) = (format!("relay/{}", relay.outlet.sink()), relay.holder.clone());
+        let taken = self
+            .store
+            .write("lease_take", move |tx| {
+                Box::pin(async move { tx.lease_take(&name, &holder, LEASE_TTL, now).await })
+            })
+            .await;
+        // Until the answer is known, nothing is published under the old lease.
+        relay.lease = None;
+        relay.outlet.set_relaying(false);
+        let lease: Option<Lease> = taken?;
+        relay.outlet.set_relaying(lease.is_some());
+        relay.lease = lease.clone().map(|lease| (lease, now));
+        Ok(lease)
+    }
+
+    pub(super) async fn relay_release(&self, relay: Relay) {
+        relay.outlet.publisher.close().await;
+        let Some((lease, _)) = relay.lease else { return };
+        let now = self.now();
+        let released = self
+            .store
+            .write("lease_release", move |tx| Box::pin(async move { tx.lease_release(&lease, now).await }))
+            .await;
+        if let Err(error) = released {
+            tracing::debug!(%error, "relay lease runs out by itself");
+        }
+    }
+}
+
+const fn word(outcome: &DeliveryOutcome) -> &'static str {
+    match outcome {
+        DeliveryOutcome::Published => "published",
+        DeliveryOutcome::NoSubscriber => "no_subscriber",
+        DeliveryOutcome::Refused { .. } => "refused",
+    }
+}
+
+/// Doubles from one second to a minute, less up to a quarter so that retries do not march in step.
+fn back_off(attempts: i64) -> Duration {
+    let doublings = u32::try_from(attempts.clamp(0, 16)).unwrap_or(16);
+    jittered(BACK_OFF_FIRST.saturating_mul(2_u32.saturating_pow(doublings)).min(BACK_OFF_MAX))
+}
+
+pub(super) fn jittered(full: Duration) -> Duration {
+    let [jitter] = random::bytes::<1>();
+    full.saturating_sub((full / 4).mul_f64(f64::from(jitter) / 255.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn back_off_doubles_within_bounds() {
+        for (attempts, full) in [(0, 1), (1, 2), (4, 16), (9, 60), (1_000, 60)] {
+            let (wait, full) = (back_off(attempts), Duration::from_secs(full));
+            assert!(wait <= full && wait >= full * 3 / 4, "{attempts}: {wait:?}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! `events_url`: one or several places that events go to, each with a name that its progress is kept under.
+
+mod options;
+
+use super::{Secret, problem::Mistake, urls};
+use options::Options;
+
+const FIX: &str =
+    "write log: or a URL that begins with amqp://, amqps://, kafka://, nats://, https:// or http://";
+/// Becomes the name of the AMQP exchange and of the Kafka topic, and the first words of NATS subjects.
+const AUTH_EVENTS: &str = "auth.events";
+
+/// One place that takes events.
+#[derive(Debug, Clone)]
+pub struct Sink {
+    /// Names its progress in the outbox: whoever changes the host keeps it, whoever changes it starts anew.
+    pub name: String,
+    pub target: SinkTarget,
+}
+
+/// How a sink is reached.
+#[derive(Debug, Clone)]
+pub enum SinkTarget {
+    /// A structured log line each.
+    Log,
+    Amqp(AmqpTarget),
+}
+
+/// A topic exchange of `RabbitMQ`.
+#[derive(Debug, Clone)]
+pub struct AmqpTarget {
+    /// `amqp://` or `amqps://`, with user, password and virtual host.
+    pub url: Secret,
+    pub exchange: String,
+}
+
+/// Reads the members of `events_url`, however many; every mistake is told.
+pub(super) fn parse(members: &[&str]) -> Result<Vec<Sink>, Vec<Mistake>> {
+    let (sinks, mut mistakes) = members.iter().map(|text| sink(text)).fold(
+        (Vec::new(), Vec::new()),
+        |(mut sinks, mut mistakes), parsed| {
+            match parsed {
+                Ok(sink) => sinks.push(sink),
+                Err(mistake) => mistakes.push(mistake),
+            }
+            (sinks, mistakes)
+        },
+    );
+    for (at, sink) in sinks.iter().enumerate() {
+        if sinks.iter().skip(at + 1).any(|other: &Sink| other.name == sink.name) {
+            mistakes.push(Mistake::new(
+                format!("holds two sinks named {}", sink.name),
+                "end each with a name of its own: https://hooks.example.com/keyward#billing",
+            ));
+        }
+    }
+    if mistakes.is_empty() { Ok(sinks) } else { Err(mistakes) }
+}
+
+/// Puts together what a comma took apart: `kafka://a:9092,b:9092` is one member, as its second
+/// part begins with no scheme.
+pub(super) fn members<'a>(parts: &[&'a str]) -> Vec<std::borrow::Cow<'a, str>> {
+    let mut members: Vec<std::borrow::Cow<'a, str>> = Vec::new();
+    for &part in parts {
+        match members.last_mut() {
+            Some(last) if !part.contains("://") && part != "log:" => {
+                let last = last.to_mut();
+                last.push(',');
+                last.push_str(part);
+            }
+            _ => members.push(part.into()),
+        }
+    }
+    members
+}
+
+fn sink(text: &str) -> Result<Sink, Mistake> {
+    let (text, name) = match text.trim().split_once('#') {
+        Some((text, name)) => (text, Some(checked_name(name)?)),
+        None => (text.trim(), None),
+    };
+    let (default_name, target) = match text.split_once(':') {
+        Some(("log", "")) => ("log", SinkTarget::Log),
+        Some(("amqp" | "amqps", _)) => ("amqp", SinkTarget::Amqp(amqp(text)?)),
+        _ => return Err(Mistake::new(urls::unsupported(text), FIX)),
+    };
+    Ok(Sink { name: name.unwrap_or_else(|| default_name.to_owned()), target })
+}
+
+fn checked_name(name: &str) -> Result<String, Mistake> {
+    let fits = (1..=32).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if fits {
+        return Ok(name.to_owned());
+    }
+    Err(Mistake::new(
+        "has a # with no name behind it",
+        "write 1 to 32 lower-case letters, digits or - behind the #, or percent-encode a # that is not the name's",
+    ))
+}
+
+fn amqp(text: &str) -> Result<AmqpTarget, Mistake> {
+    const EXAMPLE: &str = "amqp://user:password@host:5672/vhost?exchange=auth.events";
+    let mut url = urls::with_host(text, EXAMPLE)?;
+    let mut options = Options::take(&mut url);
+    let exchange = options.text("exchange").unwrap_or_else(|| AUTH_EVENTS.to_owned());
+    options.none_left(EXAMPLE)?;
+    Ok(AmqpTarget { url: Secret::from(url.to_string()), exchange })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(texts: &[&str]) -> Vec<String> {
+        parse(texts).unwrap().into_iter().map(|sink| sink.name).collect()
+    }
+
+    #[test]
+    fn a_sink_is_named_by_its_kind_or_by_its_fragment() {
+        assert_eq!(names(&["log:"]), ["log"]);
+        assert_eq!(
+            names(&["amqp://guest:guest@h/%2f", "log:#audit", "amqps://h#far"]),
+            ["amqp", "audit", "far"]
+        );
+        for twice in [["log:", "log:"], ["amqp://a", "amqps://b"], ["log:#a", "amqp://h#a"]] {
+            let mistakes = parse(&twice).unwrap_err();
+            assert!(mistakes[0].message.contains("two sinks"), "{mistakes:?}");
+        }
+        for bad in ["log:#", "log:#A", "amqp://h#a b"] {
+            assert!(parse(&[bad]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_wrong_member_is_told() {
+        assert_eq!(parse(&["ftp://h", "log:", "sqs://h", "amqp://"]).unwrap_err().len(), 3);
+        for text in ["log", "log:x", "amqp://", "hunter2", "amqp://h?exchang=x"] {
+            let mistakes = parse(&[text]).unwrap_err();
+            assert!(!format!("{mistakes:?}").contains("hunter2"), "{text}");
+        }
+    }
+
+    #[test]
+    fn commas_inside_a_member_do_not_part_it() {
+        assert_eq!(members(&["kafka://a:9092", "b:9092/t", "log:"]), ["kafka://a:9092,b:9092/t", "log:"]);
+    }
+
+    #[test]
+    fn options_are_taken_out_of_the_url() {
+        let sinks = parse(&["amqp://u:p@h:1/v?exchange=own"]).unwrap();
+        let SinkTarget::Amqp(target) = &sinks[0].target else { panic!("{sinks:?}") };
+        assert_eq!((target.url.expose(), target.exchange.as_str()), ("amqp://u:p@h:1/v", "own"));
+        assert!(!format!("{sinks:?}").contains("u:p"));
+    }
+}
