@@ -50,10 +50,11 @@ use outbox_bell::OutboxBell;
 use outlet::Outlet;
 pub use relay::{Relay, Relayed};
 pub use signup::Signup;
-pub use start::{check_sinks, open_store};
+pub use start::{check_first_admin, check_sinks, open_store};
 pub use tokens::TokenPair;
 pub use users::UsersPage;
 
+pub use crate::events::{EventType, Member, asyncapi_document, catalogue as event_catalogue};
 pub use crate::limits::{Standing, noting};
 pub use crate::store::{UserPage, with_budget};
 
@@ -80,7 +81,7 @@ pub struct App {
     cursors: Cursors,
     signing_keys: RwLock<Loaded>,
     last_key_look: Mutex<Option<Instant>>,
-    keyring: Keyring,
+    keyring: Arc<Keyring>,
     key_rules: KeyRules,
     verifier: Verifier,
     outlets: Vec<Arc<Outlet>>,

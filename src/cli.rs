@@ -84,6 +84,8 @@ enum Command {
     Healthcheck,
     /// Print the OpenAPI document
     Openapi,
+    /// Print the AsyncAPI document
+    Asyncapi,
 }
 
 /// Why a command failed: the exit code, and what to tell.
@@ -153,6 +155,10 @@ async fn run(arguments: Arguments) -> Result<(), Exit> {
         Some(Command::Healthcheck) => healthcheck::run(&settings).await,
         Some(Command::Openapi) => {
             print(&crate::http::openapi_document());
+            Ok(())
+        }
+        Some(Command::Asyncapi) => {
+            print(&crate::app::asyncapi_document());
             Ok(())
         }
     }

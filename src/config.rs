@@ -28,7 +28,7 @@ pub use settings::{
     LimitSettings, LockSettings, LogFormat, PasswordSettings, Pooler, ProxyHeader, RetentionSettings,
     Settings, SigningAlgorithm, SignupSettings, TlsFiles, TlsSettings, TokenSettings, TokenTyp,
 };
-pub use sinks::{AmqpTarget, Sink, SinkTarget};
+pub use sinks::{AmqpTarget, Sink, SinkTarget, WebhookSecret, WebhookTarget};
 pub use sources::Sources;
 pub use units::Rate;
 pub use urls::DatabaseUrl;

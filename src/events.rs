@@ -5,15 +5,21 @@
 //! remembers that.
 
 mod amqp;
+mod asyncapi;
+mod catalogue;
 mod envelope;
+mod webhook;
 
 use std::time::Duration;
 
 use amqp::Amqp;
+pub use asyncapi::document as asyncapi_document;
+pub use catalogue::{EventType, Member, catalogue};
 pub use envelope::Envelope;
+use webhook::Webhook;
 
-use crate::config::{Sink, SinkTarget};
-use crate::domain::{EventId, UserId};
+use crate::config::{EventsSettings, Sink, SinkTarget};
+use crate::domain::{EventId, Timestamp, UserId};
 
 /// How long a place may take for one event before it counts as away.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,6 +32,7 @@ pub struct Message {
     pub kind: String,
     /// Whom it is about; `None` when it is about the installation.
     pub subject: Option<UserId>,
+    pub attempted_at: Timestamp,
     /// CloudEvents 1.0, structured JSON.
     pub body: Vec<u8>,
 }
@@ -63,14 +70,16 @@ enum Place {
     /// One structured log line an event.
     Log,
     Amqp(Amqp),
+    Webhook(Webhook),
 }
 
 impl Publisher {
     /// Makes a publisher that is not connected yet; `Err` says which setting is wrong and what to write instead.
-    pub fn new(sink: &Sink) -> Result<Self, String> {
+    pub fn new(sink: &Sink, events: &EventsSettings) -> Result<Self, String> {
         let place = match &sink.target {
             SinkTarget::Log => Place::Log,
             SinkTarget::Amqp(target) => Place::Amqp(Amqp::new(target)),
+            SinkTarget::Webhook(target) => Place::Webhook(Webhook::new(target, events)?),
         };
         Ok(Self { sink: sink.name.clone(), place })
     }
@@ -87,6 +96,7 @@ impl Publisher {
         match self.place {
             Place::Log => 1,
             Place::Amqp(_) => 512,
+            Place::Webhook(_) => Webhook::CONCURRENCY,
         }
     }
 
@@ -99,13 +109,15 @@ impl Publisher {
                 Ok(Receipt::Taken)
             }
             Place::Amqp(amqp) => in_time(amqp.publish(message)).await,
+            // It keeps its own time: there, a late answer says nothing about other events.
+            Place::Webhook(webhook) => webhook.publish(message).await,
         }
     }
 
     /// Parts from the place in order; what is not confirmed by then stays in the outbox.
     pub async fn close(&self) {
         match &self.place {
-            Place::Log => {}
+            Place::Log | Place::Webhook(_) => {}
             Place::Amqp(amqp) => amqp.close().await,
         }
     }

@@ -11,6 +11,7 @@ mod caller;
 mod client_address;
 mod docs;
 mod error_pages;
+mod event_docs;
 mod forwarded;
 mod health;
 mod input;
@@ -33,6 +34,7 @@ mod server;
 mod sessions;
 mod signup;
 mod strict_json;
+mod unread_body;
 
 pub use openapi::document as openapi_document;
 pub use server::{Bound, Server};

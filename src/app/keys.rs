@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use super::{Admin, App, Error, Sinks, StartError, new_event_id};
 use crate::crypto::{Keyring, SigningKey, SigningKeys};
 use crate::domain::{
-    AuditRecord, Caller, Event, KeyStage, KeyState, KeyStep, Kid, RotationRules, SecurityEvent, Timestamp,
-    next_step, promotable_at,
+    AuditRecord, Caller, Event, KeyId, KeyStage, KeyState, KeyStep, Kid, RotationRules, SecurityEvent,
+    Timestamp, next_step, promotable_at,
 };
 use crate::store::{SigningKeyRow, Store, StoreError, Tx};
 
@@ -122,32 +122,30 @@ impl App {
     }
 
     /// Seals every private key with the current master key, and lets the older ones go out of use.
-    pub async fn keys_reseal(&self, _: &Admin) -> Result<usize, Error> {
-        let rows = published(&self.store).await?;
-        let current = self.keyring.current().id();
-        let mut sealed = Vec::new();
-        for row in rows.into_iter().filter(|row| row.master_key != current) {
-            let context = context(&row.stage.kid);
-            let internal = |error: &dyn std::fmt::Display| Error::Internal(format!("{context}: {error}"));
-            let plain = self
-                .keyring
-                .open(&context, row.master_key, &row.sealed_private)
-                .map_err(|error| internal(&error))?;
-            let (key, bytes) = self.keyring.seal(&context, &plain).map_err(|error| internal(&error))?;
-            sealed.push((row.stage.kid, bytes, key));
-        }
-        let (resealed, now) = (sealed.len(), self.now());
+    pub async fn keys_reseal(&self, admin: &Admin) -> Result<usize, Error> {
+        let (keyring, now) = (Arc::clone(&self.keyring), self.now());
+        let audit = AuditRecord::new(SecurityEvent::SigningKeysResealed, admin.caller());
         self.store
             .transaction("keys_reseal", move |tx| {
                 Box::pin(async move {
-                    for (kid, bytes, key) in sealed {
-                        tx.signing_key_reseal(kid, bytes, key).await?;
+                    // Or a replica that still seals with an older key makes one behind our back.
+                    tx.signing_keys_lock().await?;
+                    let current = keyring.current().id();
+                    let mut rows = tx.signing_keys_published().await?;
+                    rows.retain(|row| row.master_key != current);
+                    let kids: Vec<&str> = rows.iter().map(|row| row.stage.kid.as_str()).collect();
+                    let audit = audit.detail(json!({ "kids": kids, "master_key": current.to_string() }));
+                    let resealed = rows.len();
+                    for row in rows {
+                        let (key, sealed) = reseal(&keyring, &row)?;
+                        tx.signing_key_reseal(row.stage.kid, sealed, key).await?;
                     }
-                    tx.master_keys_retire_all_but(current, now).await
+                    tx.master_keys_retire_all_but(current, now).await?;
+                    tx.audit_insert(audit, now).await?;
+                    Ok(resealed)
                 })
             })
-            .await?;
-        Ok(resealed)
+            .await
     }
 
     /// Loads signing keys and token epoch again if they changed; cheap enough for every second.
@@ -194,6 +192,17 @@ pub(super) async fn start(
     advance(store, keyring, rules, &Caller::default(), sinks, now).await?;
     let rows = published(store).await?;
     Ok(load(keyring, &rows, rules.typ)?)
+}
+
+/// Refuses a keyring that lacks what a published key is sealed with.
+pub(super) async fn check_openable(store: &Store, keyring: &Keyring) -> Result<(), StartError> {
+    let rows = published(store).await?;
+    let Some(row) = rows.iter().find(|row| keyring.find(row.master_key).is_none()) else { return Ok(()) };
+    Err(StartError::Configuration(format!(
+        "signing key {} is sealed with master key {}, which is not among the configured ones\n  \
+         fix: add that key to KEYWARD_MASTER_KEY, and run `keyward keys reseal` before it is left out",
+        row.stage.kid, row.master_key
+    )))
 }
 
 fn load(keyring: &Keyring, rows: &[SigningKeyRow], typ: Typ) -> Result<Loaded, Error> {
@@ -324,6 +333,13 @@ fn create(
         sealed_private,
         master_key,
     })
+}
+
+fn reseal(keyring: &Keyring, row: &SigningKeyRow) -> Result<(KeyId, Vec<u8>), Error> {
+    let kid = &row.stage.kid;
+    let plain = keyring.open(&context(kid), row.master_key, &row.sealed_private);
+    let plain = plain.map_err(|error| broken(kid, &error))?;
+    keyring.seal(&context(kid), &plain).map_err(|error| broken(kid, &error))
 }
 
 fn open(keyring: &Keyring, row: &SigningKeyRow) -> Result<SigningKey, Error> {

@@ -120,6 +120,8 @@ impl App {
             .transaction("session_open", move |tx| {
                 Box::pin(async move {
                     tx.user_lock(user_id).await?;
+                    // Or the token would be made for an epoch that has passed, and be refused later.
+                    let token_epoch = tx.installation_token_epoch().await?;
                     if !tx.session_insert(family).await? {
                         return Ok::<_, Error>(None);
                     }
@@ -139,12 +141,16 @@ impl App {
                         };
                         tx.outbox_insert(new_event_id(now), &event, &sinks, now).await?;
                     }
-                    Ok(tx.session_by_id(id).await?)
+                    let session = tx.session_by_id(id).await?;
+                    Ok(session.map(|session| (session, token_epoch)))
                 })
             })
             .await?;
         self.outbox_bell.ring();
-        Ok(session)
+        Ok(session.map(|(session, token_epoch)| {
+            self.refresh_tokens.follow_epoch(token_epoch);
+            session
+        }))
     }
 
     async fn login_refuse(

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::StartError;
+use super::{StartError, keys};
 use crate::config::{self, MasterKeys, Settings};
 use crate::crypto::{Keyring, MasterKey};
 use crate::domain::Timestamp;
@@ -25,14 +25,17 @@ pub(super) async fn keyring(
 ) -> Result<Keyring, StartError> {
     let known =
         store.read("master_keys_list", |tx| Box::pin(async move { tx.master_keys_list().await })).await?;
-    let keys = match &settings.master_key {
+    let configured = match &settings.master_key {
         Some(keys) => keys.clone(),
         None => from_file(&settings.data_dir, known.is_empty())?,
     };
-    let mut keys = keys.iter().map(|key| MasterKey::new(&Zeroizing::new(*key.expose())));
-    let current = keys.next().ok_or_else(|| StartError::Internal("no master key".to_owned()))?;
-    let keyring = Keyring::new(current, keys.collect());
+    let mut configured = configured.iter().map(|key| MasterKey::new(&Zeroizing::new(*key.expose())));
+    let current = configured.next().ok_or_else(|| StartError::Internal("no master key".to_owned()))?;
+    let keyring = Keyring::new(current, configured.collect());
     check(&keyring, &known)?;
+    // Before anything is written: a key that came to nothing must not be asked of the next replica.
+    keys::check_openable(store, &keyring).await?;
+    let current_id = keyring.current().id();
     let rows: Vec<MasterKeyRow> = keyring
         .iter()
         .map(|key| MasterKeyRow { key_id: key.id(), check_value: key.check_value().to_vec(), retired: false })
@@ -43,6 +46,8 @@ pub(super) async fn keyring(
                 for row in rows {
                     tx.master_key_insert(row, now).await?;
                 }
+                // One that was retired may come back, as when a rotation is called off.
+                tx.master_key_return(current_id).await?;
                 tx.master_keys_list().await
             })
         })

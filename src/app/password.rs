@@ -24,8 +24,13 @@ impl App {
         let attempt = self.password_limit(&owner.user.email, caller).await?;
         let verified = self.hash_pool.verify(current, Some(stored)).await.map_err(Error::from);
         self.limit_settle(attempt, &verified);
-        if verified? == Verified::Wrong {
-            return self.password_change_refuse(owner, caller).await;
+        match verified? {
+            Verified::Right { .. } => {}
+            Verified::Wrong => return self.password_change_refuse(owner, caller).await,
+            Verified::Unusable(reason) => {
+                tracing::error!(%user_id, reason, "stored password hash is not usable");
+                return self.password_change_refuse(owner, caller).await;
+            }
         }
         let password_hash = self.hash_pool.hash(new.as_password().clone()).await?;
         let (now, sinks) = (self.now(), self.sinks());

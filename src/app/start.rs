@@ -43,8 +43,32 @@ pub fn check_sinks(settings: &Settings) -> Result<(), StartError> {
     outlets(settings).map(drop)
 }
 
+/// Refuses a first admin whom a sign-up would refuse, whether or not one is to be made now.
+pub fn check_first_admin(settings: &Settings) -> Result<(), StartError> {
+    first_admin(settings).map(drop)
+}
+
+fn first_admin(settings: &Settings) -> Result<Option<Signup>, StartError> {
+    let Some(AdminSettings { email, password }) = &settings.admin else { return Ok(None) };
+    let email = Email::parse(email);
+    let password = password_policy(settings).accept(password.expose(), email.as_ref().ok());
+    match (email, password) {
+        (Ok(email), Ok(password)) => Ok(Some(Signup { email, password })),
+        (email, password) => {
+            let email = email.err().map(|error| {
+                format!("admin.email {error}\n  fix: write an address that could sign up: you@example.com")
+            });
+            let password = password
+                .err()
+                .map(|flaw| format!("admin.password {flaw}\n  fix: write a password of your own"));
+            let problems: Vec<String> = email.into_iter().chain(password).collect();
+            Err(StartError::Configuration(problems.join("\n")))
+        }
+    }
+}
+
 fn outlets(settings: &Settings) -> Result<Vec<Arc<Outlet>>, StartError> {
-    let made = settings.events_url.iter().map(Publisher::new);
+    let made = settings.events_url.iter().map(|sink| Publisher::new(sink, &settings.events));
     let (made, wrong): (Vec<_>, Vec<_>) = made.partition(Result::is_ok);
     let wrong: Vec<String> = wrong.into_iter().filter_map(Result::err).collect();
     if wrong.is_empty() {
@@ -56,7 +80,7 @@ fn outlets(settings: &Settings) -> Result<Vec<Arc<Outlet>>, StartError> {
 impl App {
     /// Brings up a replica: database, schema, master keys, signing keys, hash pool, first admin.
     pub async fn start(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
-        let outlets = outlets(settings)?;
+        let (outlets, first_admin) = (outlets(settings)?, first_admin(settings)?);
         let store = open_store(settings).await?;
         let direct = open_store_directly(settings).await?;
         let migrated = direct.as_ref().unwrap_or(&store).migrate_up(clock.now()).await?;
@@ -87,7 +111,7 @@ impl App {
                 .expiry_leeway_seconds(0),
             outbox_bell: OutboxBell::new(),
             last_key_look: Mutex::new(None),
-            keyring,
+            keyring: Arc::new(keyring),
             key_rules,
             rules,
             store,
@@ -97,27 +121,20 @@ impl App {
             sinks,
             pooler: settings.database.pooler,
         };
-        if let Some(admin) = &settings.admin {
+        if let Some(admin) = first_admin {
             app.ensure_first_admin(admin).await?;
         }
         Ok(app)
     }
 
     /// Makes the configured admin if nobody is one. Never promotes an account that a stranger may have made.
-    async fn ensure_first_admin(&self, admin: &AdminSettings) -> Result<(), StartError> {
+    async fn ensure_first_admin(&self, admin: Signup) -> Result<(), StartError> {
         if self.admin_exists().await? {
             return Ok(());
         }
-        let refuse =
-            |key: &str, error: &dyn std::fmt::Display| StartError::Configuration(format!("{key} {error}"));
-        let email = Email::parse(&admin.email).map_err(|error| refuse("admin.email", &error))?;
-        let password = self
-            .rules
-            .password_policy
-            .accept(admin.password.expose(), Some(&email))
-            .map_err(|error| refuse("admin.password", &error))?;
-        let roles = Roles::new([Role::user(), Role::admin()]).map_err(|error| refuse("roles", &error))?;
-        match self.user_create_by_operator(Signup { email, password }, roles, &Caller::command_line()).await {
+        let roles = Roles::new([Role::user(), Role::admin()])
+            .map_err(|error| StartError::Internal(error.to_string()))?;
+        match self.user_create_by_operator(admin, roles, &Caller::command_line()).await {
             Ok(user) => tracing::info!(user_id = %user.id, "first admin made"),
             // Another replica that started with us may have been first.
             Err(Error::EmailTaken) if self.admin_exists().await? => {}
@@ -166,13 +183,14 @@ fn rules(settings: &Settings) -> Rules {
         family_limits: FamilyLimits { idle: token.refresh_idle_ttl, grace: token.refresh_grace },
         max_sessions_per_user: settings.max_sessions_per_user,
         jwks_max_age: settings.keys.jwks_max_age,
-        password_policy: PasswordPolicy {
-            min_length: settings.password.min_length,
-            max_length: settings.password.max_length,
-        },
+        password_policy: password_policy(settings),
         require_route: settings.events.require_route.clone(),
         outbox_retention: settings.retention.outbox,
     }
+}
+
+fn password_policy(settings: &Settings) -> PasswordPolicy {
+    PasswordPolicy { min_length: settings.password.min_length, max_length: settings.password.max_length }
 }
 
 fn key_rules(settings: &Settings) -> KeyRules {

@@ -1,6 +1,7 @@
 use clap::{Args, Subcommand};
 
 use super::{Exit, SettingFlags, print, unsupported};
+use crate::app::check_first_admin;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -21,6 +22,7 @@ pub(super) fn run(flags: &SettingFlags, arguments: &Arguments) -> Result<(), Exi
     match arguments.action {
         Action::Check => {
             let unsupported = unsupported::check(&settings)?;
+            check_first_admin(&settings)?;
             for warning in settings.warnings.iter().map(String::as_str).chain(unsupported) {
                 print(&format!("warning: {warning}\n"));
             }

@@ -8,9 +8,10 @@ use super::{Exit, SettingFlags};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Asks `/readyz` of the server with the same settings; silent when all is well.
+/// Asks `/readyz` of the server with the same settings; silent when all is well. Whatever is wrong, the exit code is 1:
+/// the healthcheck of a container knows no other.
 pub(super) async fn run(flags: &SettingFlags) -> Result<(), Exit> {
-    let (settings, _) = flags.load()?;
+    let (settings, _) = flags.load().map_err(|exit| Exit { code: 1, ..exit })?;
     let address = reachable(settings.management_listen);
     match tokio::time::timeout(TIMEOUT, status_line(address)).await {
         Ok(Ok(line)) if line.starts_with("HTTP/1.1 200 ") => Ok(()),

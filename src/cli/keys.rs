@@ -26,7 +26,11 @@ enum Action {
         plan: bool,
     },
     /// Take a compromised key out of use: its tokens are refused within seconds
-    Revoke { kid: Kid },
+    Revoke {
+        // One key id in sixty-four begins with a hyphen.
+        #[arg(allow_hyphen_values = true)]
+        kid: Kid,
+    },
     /// Seal every private key with the first of the configured master keys
     Reseal,
 }
@@ -135,6 +139,17 @@ mod tests {
     use super::*;
     use crate::domain::Timestamp;
     use std::time::Duration;
+
+    #[test]
+    fn a_key_id_may_begin_with_a_hyphen() {
+        #[derive(Debug, clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            keys: Arguments,
+        }
+        let line: Line = clap::Parser::try_parse_from(["keys", "revoke", "-zT9_a"]).unwrap();
+        assert!(matches!(line.keys.action, Action::Revoke { kid } if kid.as_str() == "-zT9_a"));
+    }
 
     #[test]
     fn the_plan_is_in_the_order_of_time() {

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::log::{self, LevelHandle, Stream};
 use super::unsupported;
 use super::{Exit, SettingFlags, print};
-use crate::app::{App, create_data_dir};
+use crate::app::{App, check_first_admin, create_data_dir};
 use crate::clock::Clock;
 use crate::config::{DatabaseUrl, Settings};
 use crate::http::{Bound, Server};
@@ -17,6 +17,7 @@ pub(super) async fn run(flags: &SettingFlags) -> Result<(), Exit> {
     let (settings, _) = flags.load()?;
     let level = log::start(&settings, Stream::Stdout);
     let unsupported = unsupported::check(&settings)?;
+    check_first_admin(&settings)?;
     for warning in settings.warnings.iter().map(String::as_str).chain(unsupported) {
         tracing::warn!("{warning}");
     }

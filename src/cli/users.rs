@@ -41,7 +41,7 @@ enum Action {
         /// Only users after this id
         #[arg(long, value_name = "ID")]
         after: Option<UserId>,
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
     },
     /// Show one user

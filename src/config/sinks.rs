@@ -1,9 +1,11 @@
 //! `events_url`: one or several places that events go to, each with a name that its progress is kept under.
 
 mod options;
+mod webhook;
 
 use super::{Secret, problem::Mistake, urls};
 use options::Options;
+pub use webhook::{WebhookSecret, WebhookTarget};
 
 const FIX: &str =
     "write log: or a URL that begins with amqp://, amqps://, kafka://, nats://, https:// or http://";
@@ -24,6 +26,7 @@ pub enum SinkTarget {
     /// A structured log line each.
     Log,
     Amqp(AmqpTarget),
+    Webhook(WebhookTarget),
 }
 
 /// A topic exchange of `RabbitMQ`.
@@ -74,6 +77,14 @@ pub(super) fn members<'a>(parts: &[&'a str]) -> Vec<std::borrow::Cow<'a, str>> {
     members
 }
 
+/// Shows a member without its secrets, and with its name.
+pub(super) fn redact(member: &str) -> String {
+    match member.rsplit_once('#') {
+        Some((url, name)) if checked_name(name).is_ok() => format!("{}#{name}", urls::redact(url)),
+        _ => urls::redact(member),
+    }
+}
+
 fn sink(text: &str) -> Result<Sink, Mistake> {
     let (text, name) = match text.trim().split_once('#') {
         Some((text, name)) => (text, Some(checked_name(name)?)),
@@ -82,6 +93,7 @@ fn sink(text: &str) -> Result<Sink, Mistake> {
     let (default_name, target) = match text.split_once(':') {
         Some(("log", "")) => ("log", SinkTarget::Log),
         Some(("amqp" | "amqps", _)) => ("amqp", SinkTarget::Amqp(amqp(text)?)),
+        Some(("https" | "http", _)) => ("webhook", SinkTarget::Webhook(webhook::target(text)?)),
         _ => return Err(Mistake::new(urls::unsupported(text), FIX)),
     };
     Ok(Sink { name: name.unwrap_or_else(|| default_name.to_owned()), target })
@@ -123,7 +135,13 @@ mod tests {
             names(&["amqp://guest:guest@h/%2f", "log:#audit", "amqps://h#far"]),
             ["amqp", "audit", "far"]
         );
-        for twice in [["log:", "log:"], ["amqp://a", "amqps://b"], ["log:#a", "amqp://h#a"]] {
+        assert_eq!(names(&["https://a/b", "http://a/b?c=d#billing"]), ["webhook", "billing"]);
+        for twice in [
+            ["log:", "log:"],
+            ["amqp://a", "amqps://b"],
+            ["log:#a", "amqp://h#a"],
+            ["https://a/b", "http://c/d"],
+        ] {
             let mistakes = parse(&twice).unwrap_err();
             assert!(mistakes[0].message.contains("two sinks"), "{mistakes:?}");
         }
@@ -134,7 +152,7 @@ mod tests {
 
     #[test]
     fn every_wrong_member_is_told() {
-        assert_eq!(parse(&["ftp://h", "log:", "sqs://h", "amqp://"]).unwrap_err().len(), 3);
+        assert_eq!(parse(&["ftp://h", "log:", "sqs://h", "amqp://", "https://"]).unwrap_err().len(), 4);
         for text in ["log", "log:x", "amqp://", "hunter2", "amqp://h?exchang=x"] {
             let mistakes = parse(&[text]).unwrap_err();
             assert!(!format!("{mistakes:?}").contains("hunter2"), "{text}");
@@ -144,6 +162,13 @@ mod tests {
     #[test]
     fn commas_inside_a_member_do_not_part_it() {
         assert_eq!(members(&["kafka://a:9092", "b:9092/t", "log:"]), ["kafka://a:9092,b:9092/t", "log:"]);
+    }
+
+    #[test]
+    fn a_sink_is_shown_with_its_name_and_without_its_secrets() {
+        assert_eq!(redact("https://h/T0/hush#billing"), "https://h/[redacted]#billing");
+        assert_eq!(redact("log:#audit"), "log:#audit");
+        assert_eq!(redact("amqp://u:hush#HUSH@h"), "amqp://u:[redacted]@h");
     }
 
     #[test]

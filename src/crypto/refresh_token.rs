@@ -61,9 +61,10 @@ impl RefreshTokens {
         }
     }
 
-    /// Follows the number that the database has; another process may have moved it.
+    /// Follows the number that the database has; another process may have moved it. It only rises: who
+    /// read it a moment ago must not take it back.
     pub fn follow_epoch(&self, installation_epoch: i64) {
-        self.installation_epoch.store(installation_epoch, Ordering::Relaxed);
+        self.installation_epoch.fetch_max(installation_epoch, Ordering::Relaxed);
     }
 
     /// Returns the key under which new tokens are made.

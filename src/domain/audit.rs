@@ -25,6 +25,8 @@ pub enum SecurityEvent {
     SigningKeyCreated,
     SigningKeyPromoted,
     SigningKeyRevoked,
+    /// Sealed anew with the current master key; the older ones may go.
+    SigningKeysResealed,
 }
 
 impl SecurityEvent {
@@ -50,6 +52,7 @@ impl SecurityEvent {
             Self::SigningKeyCreated => "signing_key_created",
             Self::SigningKeyPromoted => "signing_key_promoted",
             Self::SigningKeyRevoked => "signing_key_revoked",
+            Self::SigningKeysResealed => "signing_keys_resealed",
         }
     }
 }

@@ -1,3 +1,4 @@
+use std::str::FromStr;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -9,7 +10,8 @@ use serde::de::DeserializeOwned;
 use super::problem::{Code, FieldProblem, Problem};
 use super::strict_json;
 use crate::domain::{
-    Email, EmailError, NewPassword, Password, PasswordFlaw, PasswordPolicy, Role, Roles, UserId, UserStatus,
+    Email, EmailError, NewPassword, Password, PasswordFlaw, PasswordPolicy, Role, Roles, SessionId, UserId,
+    UserStatus,
 };
 
 pub(super) const LIMIT_DEFAULT: u16 = 50;
@@ -55,11 +57,20 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Form<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        if media_type(request.headers()).as_deref() != Some("application/x-www-form-urlencoded") {
-            return Err(Problem::new(Code::UnsupportedMediaType)
-                .detail("send `Content-Type: application/x-www-form-urlencoded`"));
+        let form = media_type(request.headers()).as_deref() == Some("application/x-www-form-urlencoded");
+        let untyped = !request.headers().contains_key(header::CONTENT_TYPE);
+        let unsupported = || {
+            Problem::new(Code::UnsupportedMediaType)
+                .detail("send `Content-Type: application/x-www-form-urlencoded`")
+        };
+        if !form && !untyped {
+            return Err(unsupported());
         }
         let bytes = body(request.into_body()).await?;
+        // Many clients name no type for a form without fields.
+        if !form && !bytes.is_empty() {
+            return Err(unsupported());
+        }
         serde_urlencoded::from_bytes(&bytes).map(Self).map_err(|error| {
             // The message quotes the name of a field, and never a value.
             let name = error.to_string();
@@ -105,11 +116,28 @@ impl<S: Send + Sync> FromRequestParts<S> for UserInPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let path = Path::<String>::from_request_parts(parts, state).await;
-        let id =
-            path.ok().and_then(|Path(text)| text.parse().ok().filter(|id: &UserId| id.to_string() == text));
-        id.map(Self).ok_or(Problem::new(Code::NotFound))
+        id_in_path(parts, state).await.map(Self)
     }
+}
+
+/// The session that a path names, likewise.
+pub(super) struct SessionInPath(pub SessionId);
+
+impl<S: Send + Sync> FromRequestParts<S> for SessionInPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        id_in_path(parts, state).await.map(Self)
+    }
+}
+
+async fn id_in_path<T: FromStr + ToString, S: Send + Sync>(
+    parts: &mut Parts,
+    state: &S,
+) -> Result<T, Problem> {
+    let path = Path::<String>::from_request_parts(parts, state).await;
+    let id = path.ok().and_then(|Path(text)| text.parse().ok().filter(|id: &T| id.to_string() == text));
+    id.ok_or(Problem::new(Code::NotFound))
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
@@ -196,7 +224,8 @@ impl Fields {
 
     /// Reads how many items of a list are wanted.
     pub(super) fn limit(&mut self, pointer: &str, text: &str) -> Option<u16> {
-        let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let limit = text.parse().ok().filter(|_| digits).filter(|limit| (1..=LIMIT_MAX).contains(limit));
         if limit.is_none() {
             self.refuse(pointer, "out_of_range", &format!("must be 1 to {LIMIT_MAX}"));
         }

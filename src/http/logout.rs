@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
 
 use super::bearer::Bearer;
@@ -14,8 +14,14 @@ use crate::app::{App, LogoutScope, SessionCredential};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LogoutRequest {
-    #[schema(example = "kwr_…")]
-    refresh_token: String,
+    /// May be left out when a bearer is sent.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(example = "kwr_…", value_type = String, required = false)]
+    refresh_token: Option<String>,
+}
+
+fn not_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -52,9 +58,11 @@ pub(super) async fn logout(
     Parameters(parameters): Parameters<LogoutParameters>,
     OptionalJson(request): OptionalJson<LogoutRequest>,
 ) -> Result<StatusCode, Problem> {
-    let credential = match (&request, &bearer) {
-        (Some(request), _) => SessionCredential::RefreshToken(&request.refresh_token),
-        (None, Some(token)) => SessionCredential::AccessToken(token),
+    let refresh_token = request.as_ref().map(|request| request.refresh_token.as_deref());
+    let credential = match (refresh_token, &bearer) {
+        (Some(Some(token)), _) => SessionCredential::RefreshToken(token),
+        (_, Some(token)) => SessionCredential::AccessToken(token),
+        (Some(None), None) => return Err(Problem::field("/refresh_token", "missing", "is missing")),
         (None, None) => return Err(Problem::new(Code::MissingToken)),
     };
     let scope = if parameters.all { LogoutScope::All } else { LogoutScope::This };

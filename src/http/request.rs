@@ -14,6 +14,7 @@ use super::caller::caller;
 use super::client_address::{ClientAddress, Proxies};
 use super::problem::{Code, Problem};
 use super::rate_limit;
+use super::unread_body::Lent;
 use crate::app::{App, noting, with_budget};
 use crate::random;
 
@@ -71,6 +72,7 @@ pub(super) async fn surround(
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let one_host = one_host(&request);
+    let body = Lent::to(&mut request);
 
     let answer = async {
         if !one_host {
@@ -92,7 +94,11 @@ pub(super) async fn surround(
     };
     let mut response = finish(response, &app, &id);
     rate_limit::describe(response.headers_mut(), &standings);
-    if !one_host {
+    let read_out = match body {
+        Some(body) => body.read_out().await,
+        None => true,
+    };
+    if !one_host || !read_out {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     tracing::info!(

@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::bearer::SignedIn;
 use super::caller::From;
-use super::problem::{Code, Problem, ProblemBody};
+use super::input::SessionInPath;
+use super::problem::{Problem, ProblemBody};
 use crate::app::App;
 use crate::domain::{Session, SessionId};
 
@@ -90,9 +91,8 @@ pub(super) async fn revoke(
     State(app): State<Arc<App>>,
     From(caller): From,
     SignedIn(owner): SignedIn,
-    Path(id): Path<String>,
+    SessionInPath(id): SessionInPath,
 ) -> Result<StatusCode, Problem> {
-    let id = id.parse().map_err(|_| Problem::new(Code::NotFound))?;
     app.session_revoke(&owner, id, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -76,6 +76,15 @@ impl Tx {
             .map(drop)
     }
 
+    /// Takes back that a replica may be without this key: it makes everything new again.
+    pub async fn master_key_return(&mut self, current: KeyId) -> Result<(), StoreError> {
+        self.query("UPDATE master_keys SET retired_at = NULL WHERE key_id = $1 AND retired_at IS NOT NULL")
+            .bind(current)
+            .execute()
+            .await
+            .map(drop)
+    }
+
     /// Records a master key; one that is there already is left as it is.
     pub async fn master_key_insert(&mut self, row: MasterKeyRow, now: Timestamp) -> Result<(), StoreError> {
         self.query(

@@ -53,6 +53,8 @@ async fn healthcheck_is_0_when_ready_and_1_otherwise() {
     setup.run(&["healthcheck", "--management-listen", &everywhere]).await.expect_code(0);
     assert_eq!(server.stop().await, 0);
     setup.run(&check).await.expect_refusal(1, &[&address]);
+    let mistaken = setup.env("KEYWARD_DOCS", "maybe");
+    mistaken.run(&check).await.expect_refusal(1, &["docs", "maybe"]);
 }
 
 #[tokio::test]
@@ -78,12 +80,14 @@ async fn healthcheck_is_1_while_the_database_is_away() {
 }
 
 #[tokio::test]
-async fn openapi_prints_the_committed_document() {
+async fn the_committed_documents_are_printed() {
     let folder = tempfile::tempdir().unwrap();
-    let printed = Setup::bare(folder.path()).run(&["openapi"]).await.expect_code(0).stdout;
-    let document: serde_json::Value = serde_json::from_str(&printed).unwrap();
-    assert_eq!(document["openapi"], "3.1.0");
-    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    for (command, version) in [("openapi", "3.1.0"), ("asyncapi", "3.0.0")] {
+        let printed = Setup::bare(folder.path()).run(&[command]).await.expect_code(0).stdout;
+        let document: serde_json::Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!(document[command], version);
+        assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    }
 }
 
 /// Lets nobody into the database any more, and throws out who is in.

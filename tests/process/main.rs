@@ -17,6 +17,8 @@ mod commands;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod integrate;
 #[cfg(test)]
 mod log;
@@ -26,6 +28,8 @@ mod master_key;
 mod migrate;
 #[cfg(test)]
 mod python;
+#[cfg(test)]
+mod races;
 #[cfg(test)]
 mod redis;
 #[cfg(test)]

@@ -99,6 +99,42 @@ async fn a_second_accepted_key_is_a_key_of_the_database_from_then_on() {
     setup.run(&[]).await.expect_refusal(78, &["was made with master key"]);
 }
 
+/// A rotation that is called off and done again: what is in use is never taken for retired.
+#[tokio::test]
+async fn a_master_key_that_comes_back_into_use_is_needed_again() {
+    let database = TestDatabase::create().await;
+    let setup = Setup::on(&database);
+    let (old, new) = (crate::support::master_key(), other_key());
+    let with = |keys: &[&str]| setup.clone().env("KEYWARD_MASTER_KEY", keys.join(","));
+    with(&[&old]).run(&["keys", "list"]).await.expect_code(0);
+    for keys in [[&*new, &*old], [&*old, &*new], [&*new, &*old]] {
+        let said = with(&keys).run(&["keys", "reseal"]).await.expect_code(0).stdout;
+        assert!(said.starts_with("2 signing keys sealed anew"), "{said}");
+        with(&keys[..1]).run(&["keys", "list"]).await.expect_code(0);
+        let refused = with(&keys[1..]).run(&["keys", "list"]).await;
+        refused.expect_refusal(78, &["was made with master key", "KEYWARD_MASTER_KEY"]);
+    }
+    let resealed =
+        "SELECT count(*) FROM audit_log WHERE event = 'signing_keys_resealed' AND detail LIKE '%kids%'";
+    assert_eq!(database.number(resealed).await, 3);
+}
+
+/// As after a reseal while a replica still made keys under the older master key.
+#[tokio::test]
+async fn a_signing_key_that_cannot_be_opened_is_told_by_name() {
+    let database = TestDatabase::create().await;
+    let setup = Setup::on(&database);
+    setup.run(&["keys", "list"]).await.expect_code(0);
+    database.execute("UPDATE master_keys SET retired_at = created_at").await;
+    database.execute("UPDATE signing_keys SET state = 'removed' WHERE state = 'active'").await;
+    let other = setup.clone().env("KEYWARD_MASTER_KEY", other_key());
+    let refused = other.run(&["serve"]).await;
+    refused.expect_refusal(78, &["is sealed with master key", "KEYWARD_MASTER_KEY", "keys reseal"]);
+    let untouched = "SELECT count(*) FROM signing_keys WHERE state = 'pending'";
+    assert_eq!(database.number(untouched).await, 1, "nothing was promoted");
+    setup.run(&["keys", "list"]).await.expect_code(0);
+}
+
 /// The line that is to be copied.
 fn command_line(stderr: &str) -> String {
     let line =

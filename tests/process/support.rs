@@ -5,17 +5,29 @@
 mod shared {
     pub mod actor;
     pub mod database;
+    pub mod events;
+    mod eventually;
+    mod invariants;
+    pub mod proxy;
+    pub mod rabbit;
     pub mod redis;
+
+    pub use database::{Kind, TestDatabase};
+    pub use eventually::eventually;
 }
 mod foreign;
 mod process;
+mod rabbit_server;
 mod setup;
 
 pub use foreign::{node_packages, python, serve_as_issuer};
 pub use process::Process;
+pub use rabbit_server::RabbitServer;
 pub use setup::{Finished, Server, Setup, master_key};
 pub use shared::actor::{Actor, Answer, PASSWORD, unique_email};
 pub use shared::database::{Kind, TestDatabase};
+pub use shared::proxy::Proxy;
+pub use shared::rabbit::{Exchange, Received};
 pub use shared::redis::PrivateRedis;
 
 use std::time::Duration;
@@ -34,4 +46,9 @@ pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T 
         assert!(tokio::time::Instant::now() < deadline, "waited in vain for: {what}");
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// How much a fault is to be survived: a little in the suite, thousands in `cargo xtask prove`.
+pub fn rounds(ordinary: u32, prove: u32) -> u32 {
+    if std::env::var_os("KEYWARD_PROVE").is_some() { prove } else { ordinary }
 }

@@ -82,6 +82,7 @@ async fn users_are_listed_page_by_page_oldest_first() {
     assert_eq!(ids(&first), made[..2]);
     let next = setup.run(&["users", "list", "--after", &made[1]]).await.expect_code(0).stdout;
     assert_eq!(ids(&next), made[2..]);
+    setup.run(&["users", "list", "--limit", "0"]).await.expect_refusal(2, &["--limit"]);
 }
 
 #[tokio::test]
@@ -134,4 +135,24 @@ async fn an_existing_account_is_never_promoted() {
     let weak =
         setup.env("KEYWARD_ADMIN_EMAIL", unique_email()).env("KEYWARD_ADMIN_PASSWORD", "changemechangeme");
     weak.run(&["config", "check"]).await.expect_refusal(78, &["admin.password"]);
+}
+
+/// What a sign-up would refuse is told before anything is begun, and both mistakes at once.
+#[tokio::test]
+async fn a_first_admin_who_could_not_sign_up_is_a_mistake_of_the_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let admin = |email: &str, password: &str| {
+        Setup::embedded(folder.path())
+            .env("KEYWARD_ADMIN_EMAIL", email)
+            .env("KEYWARD_ADMIN_PASSWORD", password)
+    };
+    for command in [&["config", "check"][..], &["serve"]] {
+        let both = admin("root@localhost.123", "qwertyuiopasdfgh").run(command).await;
+        both.expect_refusal(78, &["admin.email is not an e-mail address", "admin.password is among", "fix:"]);
+        let own = admin("marianne@wonderland.example", "marianne@wonderland.example").run(command).await;
+        let said = own.expect_refusal(78, &["admin.password is little more than the e-mail address"]);
+        assert!(!said.stderr.contains("marianne"), "{}", said.stderr);
+    }
+    assert!(!folder.path().join("data").exists(), "nothing was made");
+    admin("root@example.com", "a river under seven bridges").run(&["config", "check"]).await.expect_code(0);
 }

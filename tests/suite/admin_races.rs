@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::support::{Actor, Answer, TestServer, rounds};
+use crate::support::{Actor, Answer, TestServer, eventually, rounds};
 
 const ACTIVE_ADMINS: &str =
     "SELECT count(*) FROM users_auth WHERE status = 'active' AND roles LIKE '%admin%'";
@@ -75,6 +75,25 @@ async fn a_circle_of_admins_leaves_one_without_a_deadlock() {
     }
     assert!(server.database.number(ACTIVE_ADMINS).await >= 1);
     server.database.check_invariants().await;
+}
+
+/// Who logs in right after everything was ended stays logged in, also where the server had not heard of it.
+#[tokio::test]
+async fn a_login_after_everything_was_ended_lasts() {
+    let server = TestServer::start().await;
+    let replica = server.replica().await;
+    let mut user = server.user().await;
+    for _ in 0..3 {
+        let old = user.refresh_token.clone();
+        replica.app.sessions_end_everywhere(&replica.operator()).await.unwrap();
+        user.login().await.expect_status(200);
+        eventually("the server follows", async || {
+            user.present(&old).await.json["code"] == "invalid_refresh_token"
+        })
+        .await;
+        user.refresh().await.expect_status(200);
+        user.me().await.expect_status(200);
+    }
 }
 
 /// R6: whatever a refresh or a login that races a disable gives, it is worth nothing once that is acked.

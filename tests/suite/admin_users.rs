@@ -285,6 +285,7 @@ async fn bad_filters_are_pointed_at() {
         ("limit=201", vec!["?limit"]),
         ("limit=-1", vec!["?limit"]),
         ("limit=many", vec!["?limit"]),
+        ("limit=%2B5", vec!["?limit"]),
         ("limit=1&limit=2", vec!["?limit"]),
         ("sort=email", vec!["?sort"]),
         ("email=x&role=%20&status=&limit=", vec!["?email", "?role", "?status", "?limit"]),

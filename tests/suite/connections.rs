@@ -99,6 +99,66 @@ async fn a_connection_is_kept_for_the_next_request() {
     }
 }
 
+/// A client that sends head and body apart, as many do, gets its answer and keeps its connection.
+#[tokio::test]
+async fn what_a_refused_request_left_unread_does_not_end_the_connection() {
+    let server = TestServer::start().await;
+    for (request, length, status) in [
+        ("POST /auth/login HTTP/1.1\r\nContent-Type: text/plain\r\n", 2, "415"),
+        ("POST /auth/login HTTP/1.1\r\nContent-Type: application/json\r\n", 200_000, "413"),
+        ("POST /auth/password HTTP/1.1\r\nContent-Type: application/json\r\n", 9, "401"),
+        ("POST /nowhere HTTP/1.1\r\n", 9, "404"),
+        ("DELETE /auth/me HTTP/1.1\r\n", 9, "405"),
+    ] {
+        let mut raw = Raw::connect(server.public).await;
+        raw.send(format!("{request}Host: x\r\nContent-Length: {length}\r\n\r\n").as_bytes()).await;
+        // So that a server that answers too early does.
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        raw.send("x".repeat(length).as_bytes()).await;
+        let answer = raw.answer().await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let answer = raw.answer().await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{request}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_waits_to_be_asked_for_is_read_and_the_connection_kept() {
+    let server = TestServer::start().await;
+    let mut raw = Raw::connect(server.public).await;
+    for _ in 0..2 {
+        let head = "POST /auth/refresh HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+        let length = BODY.len();
+        raw.send(format!("{head}Expect: 100-continue\r\nContent-Length: {length}\r\n\r\n").as_bytes()).await;
+        let asked = raw.answer().await;
+        assert!(asked.starts_with("HTTP/1.1 100 "), "{asked}");
+        raw.send(BODY.as_bytes()).await;
+        let answer = raw.answer().await;
+        assert!(answer.starts_with("HTTP/1.1 401 ") && !answer.contains("connection: close"), "{answer}");
+    }
+}
+
+/// What would take too long is not waited for, and the answer says so.
+#[tokio::test]
+async fn a_body_that_does_not_come_ends_the_connection_after_the_answer() {
+    let server = TestServer::start().await;
+    for rest in [
+        "Content-Length: 2000000\r\n\r\nx",
+        "Content-Length: 9\r\nExpect: 100-continue\r\n\r\n",
+        "Content-Length: 9\r\n\r\nx",
+        "Transfer-Encoding: chunked\r\n\r\n9\r\nx",
+        "Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ] {
+        let mut raw = Raw::connect(server.public).await;
+        let head = "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n";
+        raw.send(format!("{head}{rest}").as_bytes()).await;
+        let answer = raw.rest().await;
+        assert!(answer.starts_with("HTTP/1.1 415 "), "{rest:?}: {answer}");
+        assert!(answer.contains("connection: close\r\n"), "{rest:?}: {answer}");
+    }
+}
+
 /// Time stands still but for jumps to the next thing that anyone waits for.
 #[tokio::test]
 async fn half_open_connections_are_closed() {

@@ -110,6 +110,15 @@ async fn only_a_known_service_may_ask() {
         .introspect_as("billing", &service.secret, &[("x", "y")])
         .await
         .expect_problem(422, "invalid_request");
+    // A form without fields, as many clients send one: no body and no type.
+    for path in ["/oauth/introspect", "/oauth/revoke"] {
+        let empty = server.anonymous().request(Method::POST, path);
+        let empty = Answer::of(empty.basic_auth("billing", Some(&service.secret))).await;
+        assert_eq!(empty.expect_problem(422, "invalid_request").json["errors"][0]["pointer"], "/token");
+        let untyped = server.anonymous().request(Method::POST, path).body("token=x");
+        let untyped = Answer::of(untyped.basic_auth("billing", Some(&service.secret))).await;
+        untyped.expect_problem(415, "unsupported_media_type");
+    }
     let as_json = server.anonymous().request(Method::POST, "/oauth/introspect");
     let as_json = as_json.basic_auth("billing", Some(&service.secret)).json(&json!({ "token": "x" }));
     Answer::of(as_json).await.expect_problem(415, "unsupported_media_type");

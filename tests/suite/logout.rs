@@ -1,5 +1,6 @@
 //! Logging out one session or all of them, and what is over afterwards.
 
+use reqwest::Method;
 use serde_json::json;
 
 use crate::support::{Actor, Answer, TestServer};
@@ -36,6 +37,23 @@ async fn a_refresh_token_of_any_generation_ends_its_own_session() {
     assert_eq!(server.database.number(REVOKED_EVENTS).await, 4);
     assert_eq!(server.database.number("SELECT count(*) FROM audit_log WHERE event LIKE 'refresh%'").await, 0);
     server.database.check_invariants().await;
+}
+
+/// Many clients send `{}` where there is nothing to say.
+#[tokio::test]
+async fn an_empty_body_leaves_it_to_the_bearer() {
+    let server = TestServer::start().await;
+    let user = server.user().await;
+    let other = user.on_another_device().await;
+    user.post("/auth/logout", &json!({})).await.expect_field("/refresh_token", "missing");
+    let null = json!({ "refresh_token": null });
+    user.tell(Method::POST, "/auth/logout", &null).await.expect_field("/refresh_token", "wrong_type");
+    expect_alive(&user).await;
+    user.tell(Method::POST, "/auth/logout", &json!({})).await.expect_status(204);
+    expect_over(&user).await;
+    let both = json!({ "refresh_token": user.refresh_token });
+    other.tell(Method::POST, "/auth/logout", &both).await.expect_status(204);
+    expect_alive(&other).await; // the token in the body names the session
 }
 
 #[tokio::test]

@@ -32,6 +32,8 @@ mod docs;
 #[cfg(test)]
 mod emails;
 #[cfg(test)]
+mod event_docs;
+#[cfg(test)]
 mod forged_tokens;
 #[cfg(test)]
 mod headers;
@@ -60,6 +62,8 @@ mod presented_bytes;
 #[cfg(test)]
 mod problems;
 #[cfg(test)]
+mod rabbitmq;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod redis_faults;
@@ -83,3 +87,5 @@ mod transactions;
 mod verify_library;
 #[cfg(test)]
 mod walk;
+#[cfg(test)]
+mod webhooks;

@@ -73,9 +73,14 @@ async fn nobody_ends_somebody_elses() {
     let server = TestServer::start().await;
     let (user, stranger) = (server.user().await, server.user().await);
     let foreign = own_id(&stranger).await;
-    for id in [foreign.as_str(), "00000000-0000-0000-0000-000000000000", "nope", "..%2f..", "%00"] {
+    for id in [foreign.as_str(), "00000000-0000-0000-0000-000000000000", "nope", "..%2f..", "%00", "%ff"] {
         end(&user, id).await.expect_problem(404, "not_found");
     }
+    let own = own_id(&user).await;
+    for spelling in [own.to_uppercase(), own.replace('-', ""), format!("%7B{own}%7D")] {
+        end(&user, &spelling).await.expect_problem(404, "not_found");
+    }
+    user.me().await.expect_status(200);
     stranger.me().await.expect_status(200);
     let no_token = Answer::of(user.request(Method::DELETE, &format!("/auth/sessions/{foreign}"))).await;
     no_token.expect_problem(401, "missing_token");

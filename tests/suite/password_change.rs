@@ -48,6 +48,23 @@ async fn the_current_password_is_needed() {
     assert_eq!(server.database.number(audit).await, 1);
 }
 
+/// A hash that nobody can verify proves nothing: whoever stole a session must not set a password with it.
+#[tokio::test]
+async fn a_hash_that_cannot_be_used_lets_nobody_change_the_password() {
+    let server = TestServer::start().await;
+    let user = server.user().await;
+    for unusable in ["", "plain text", "$argon2id$v=19$m=4194304,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo"] {
+        server.database.execute(format!("UPDATE users_auth SET password_hash = '{unusable}'")).await;
+        for current in [PASSWORD, "", unusable] {
+            change(&user, current, NEW).await.expect_problem(401, "invalid_credentials");
+        }
+        assert_eq!(server.database.texts("SELECT password_hash FROM users_auth").await, [unusable]);
+    }
+    user.me().await.expect_status(200);
+    let audit = "SELECT count(*) FROM audit_log WHERE event = 'password_change_failed'";
+    assert_eq!(server.database.number(audit).await, 9);
+}
+
 #[tokio::test]
 async fn the_new_password_is_held_against_the_policy() {
     let server = TestServer::start().await;

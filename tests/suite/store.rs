@@ -326,6 +326,8 @@ async fn records_and_the_installation_are_kept() {
             let rows = tx.master_keys_list().await?;
             let rows: Vec<_> = rows.iter().map(|row| (row.key_id, row.check_value[0], row.retired)).collect();
             assert_eq!(rows, [(MAC_KEY, 1, true), (KeyId(8), 1, false)]);
+            tx.master_key_return(MAC_KEY).await?;
+            assert!(tx.master_keys_list().await?.iter().all(|row| !row.retired));
 
             let caller = Caller::new(Some([127, 0, 0, 1].into()), Some("a\u{1b}gent"), "id".to_owned());
             let whole = AuditRecord::new(SecurityEvent::LoginFailed, &caller)

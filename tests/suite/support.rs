@@ -2,18 +2,27 @@
 
 mod actor;
 mod database;
+mod events;
+mod eventually;
 mod forge;
 mod invariants;
+mod proxy;
+mod rabbit;
 mod raw;
+mod receiver;
 mod redis;
 mod server;
 
 pub use actor::{Actor, Answer, PASSWORD, unique_email};
 pub use database::{Kind, TestDatabase};
+pub use eventually::eventually;
 pub use forge::{Forge, encode};
+pub use proxy::Proxy;
+pub use rabbit::{Exchange, Received};
 pub use raw::Raw;
+pub use receiver::{Reaction, Received as Call, Receiver};
 pub use redis::{PrivateRedis, SlowLink, key_prefix, redis_url};
-pub use server::{ISSUER, TestServer, eventually, master_key};
+pub use server::{ISSUER, TestServer, master_key};
 
 /// How often a race is run: seldom in the suite, often enough to believe it in `cargo xtask prove`.
 pub fn rounds(ordinary: u32, prove: u32) -> u32 {

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints")]
 
 mod bench;
+mod brokers;
 mod ci;
 mod generate;
 mod node;
@@ -21,10 +22,11 @@ cargo xtask test [--database sqlite|postgres] [-- FILTER]
     The whole suite on SQLite, then the server's tests on PostgreSQL. FILTER goes to the runner.
     PostgreSQL is the one in KEYWARD_TEST_POSTGRES_URL, else one that listens here, else one in a
     temporary folder (always, with KEYWARD_TEST_SERVERS=own), installed with apt-get if need be.
-    The same for Redis and KEYWARD_TEST_REDIS_URL.
+    So are Redis, RabbitMQ, NATS and Kafka: KEYWARD_TEST_REDIS_URL, _AMQP_URL, _NATS_URL and
+    _KAFKA_URL.
 cargo xtask prove [sqlite|postgres]
-    The races of the suite at full counts, some ten thousand interleavings each. Takes minutes;
-    needs cargo-nextest.
+    The races of the suite at full counts, some ten thousand interleavings each, and ten thousand
+    sign-ups while broker and server are killed. Takes minutes; needs cargo-nextest.
 cargo xtask generate [--check]
     Writes the generated files that are committed; with --check only compares them.
 cargo xtask bench refresh

@@ -4,22 +4,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::servers::Server;
-use crate::workspace::output;
+use crate::servers::{Server, folders_of_path};
+use crate::workspace::{Workspace, output};
 
 pub(crate) const POSTGRES: Server = Server {
     name: "PostgreSQL",
     variable: "KEYWARD_TEST_POSTGRES_URL",
-    debian_package: "postgresql",
-    listening,
+    debian_package: Some("postgresql"),
+    port: 5432,
+    answers,
     programs,
     keeper: include_str!("postgres.sh"),
 };
 
-fn listening() -> Option<String> {
+fn answers(port: u16) -> Option<String> {
     let me = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
-    let over_tcp = |user| format!("postgres://{user}@127.0.0.1:5432/postgres");
-    let over_socket = format!("postgres://{me}@localhost/postgres?host=/var/run/postgresql");
+    let over_tcp = |user| format!("postgres://{user}@127.0.0.1:{port}/postgres");
+    let over_socket = format!("postgres://{me}@localhost:{port}/postgres?host=/var/run/postgresql");
     let logins = ["postgres", "root", &me].map(over_tcp);
     logins.into_iter().chain([over_socket]).find(|url| may_create_databases(url))
 }
@@ -32,12 +33,11 @@ fn may_create_databases(url: &str) -> bool {
 }
 
 /// Debian keeps the programs off the PATH, in a folder for each version.
-fn programs() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
+fn programs(_: &Workspace) -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let mut folders: Vec<_> = versions.flatten().map(|entry| entry.path().join("bin")).collect();
     folders.sort_unstable_by(|older, newer| newer.cmp(older));
-    folders.extend(std::env::split_paths(&path));
+    folders.extend(folders_of_path());
     let complete = |folder: &Path| folder.join("initdb").exists() && folder.join("pg_ctl").exists();
     folders.into_iter().find(|folder| complete(folder))
 }

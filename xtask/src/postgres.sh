@@ -1,9 +1,3 @@
-# Keeps a PostgreSQL in a temporary folder until stdin closes. $1: its programs, $2: a free port.
-set -eu
-folder=$(mktemp -d "${TMPDIR:-/tmp}/keyward-postgres.XXXXXX")
-trap 'cd /; rm -rf "$folder"' EXIT
-cd "$folder"
-
 # PostgreSQL refuses to run as root.
 as=
 if [ "$(id -u)" = 0 ]; then
@@ -19,6 +13,5 @@ $as "$1/initdb" --username=postgres --auth=trust --encoding=UTF8 --locale=C --no
         -c unix_socket_directories= -c max_connections=300 -c fsync=off" ||
     { cat log server.log >&2; exit 1; }
 
-echo "postgres://postgres@127.0.0.1:$2/postgres"
 read -r _ || true
 $as "$1/pg_ctl" --pgdata=cluster --mode=immediate stop >/dev/null

@@ -4,16 +4,17 @@ use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Command;
 
+use crate::brokers::BROKERS;
 use crate::postgres::POSTGRES;
 use crate::redis::{self, REDIS};
 use crate::workspace::{Outcome, Workspace, output, status};
 use crate::{node, python, servers};
 
-/// The races of the suite, thousands of times: minutes, and not part of the tests.
+/// The races of the suite, thousands of times, and its faults in earnest: minutes, and not part of the tests.
 pub(crate) fn prove(workspace: &Workspace, database: &[&str]) -> Outcome {
-    const RACES: &str = "test(/races::/) | test(/that_races/)";
-    let options = [&["--database"], database, &["--", "-E", RACES]].concat();
-    let both = ["--", "-E", RACES];
+    const PROOFS: &str = "test(/races::/) | test(/that_races/) | test(/no_event_is_/)";
+    let both = ["--", "--run-ignored", "all", "-E", PROOFS];
+    let options = [&["--database"], database, &both].concat();
     run_with(workspace, if database.is_empty() { &both } else { &options }, &[("KEYWARD_PROVE", "1")])
 }
 
@@ -33,10 +34,12 @@ fn run_with(workspace: &Workspace, options: &[&str], environment: &[(&str, &str)
     let nextest = output(&mut workspace.cargo("nextest --version")).is_ok();
     let (python, node) = (python::prepare(workspace)?, node::prepare(workspace)?);
     status(&mut workspace.cargo("test --workspace --no-run"))?;
-    let with_postgres = databases.contains(&"postgres");
-    let postgres = with_postgres.then(|| servers::find(&POSTGRES)).transpose()?;
-    let redis = servers::find(&REDIS)?;
-    let redis_server = redis::program()?;
+    let postgres = databases.contains(&"postgres").then_some(&POSTGRES);
+    let mut servers = Vec::new();
+    for server in postgres.into_iter().chain(BROKERS).chain([&REDIS]) {
+        servers.push((server.variable, servers::find(workspace, server)?));
+    }
+    let redis_server = redis::program(workspace)?;
 
     let mut total = Count::default();
     let mut summaries = Vec::new();
@@ -48,16 +51,16 @@ fn run_with(workspace: &Workspace, options: &[&str], environment: &[(&str, &str)
         let mut cargo = workspace.cargo(line);
         cargo.args(filter).env("KEYWARD_TEST_DATABASE", database);
         cargo.env("KEYWARD_TEST_PYTHON", &python).env("KEYWARD_TEST_NODE", &node);
-        cargo.env(REDIS.variable, &redis.0).env(redis::PROGRAM_VARIABLE, &redis_server);
+        cargo.env(redis::PROGRAM_VARIABLE, &redis_server);
         cargo.envs(environment.iter().copied());
-        cargo.envs(postgres.iter().map(|(url, _)| (POSTGRES.variable, url)));
+        cargo.envs(servers.iter().map(|(variable, (url, _))| (variable, url)));
         let count = count(cargo)?;
         summaries.push(format!("{database}: {count}"));
         total.passed += count.passed;
         total.failed += count.failed;
         total.skipped += count.skipped;
     }
-    drop((postgres, redis));
+    drop(servers);
     println!("\n{}\n{total}", summaries.join("\n"));
     match total {
         Count { failed: 1.., .. } => Err("tests failed".into()),

@@ -112,9 +112,13 @@ pub(super) fn positive(text: &str) -> Result<Duration, Mistake> {
 
 /// Reads a time that goes into a token or a header, which have whole seconds only.
 pub(super) fn whole_seconds(text: &str) -> Result<Duration, Mistake> {
-    let duration = positive(text)?;
+    let duration = units::duration(text)?;
+    if duration.is_zero() {
+        return Err(Mistake::new(format!("{text:?} is no time at all"), "write at least 1s"));
+    }
     if duration.subsec_nanos() != 0 {
-        return Err(Mistake::new(format!("{text:?} is not a whole number of seconds"), "write at least 1s"));
+        let fix = format!("write {}s", duration.as_secs() + 1);
+        return Err(Mistake::new(format!("{text:?} is not a whole number of seconds"), fix));
     }
     Ok(duration)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{refused, settings};
+use super::{KEY, OTHER_KEY, env, refused, settings, told, try_load};
 
 #[test]
 fn token_lifetimes_fit_together() {
@@ -10,7 +10,9 @@ fn token_lifetimes_fit_together() {
     let idle = "KEYWARD_TOKEN_REFRESH_IDLE_TTL";
     refused(&[(ttl, "25h")], "token.access_ttl", "at most 24h");
     refused(&[(ttl, "500ms")], "token.access_ttl", "whole number of seconds");
+    refused(&[(ttl, "1500ms")], "token.access_ttl", "write 2s");
     refused(&[(ttl, "0s")], "token.access_ttl", "no time at all");
+    refused(&[(ttl, "0s")], "token.access_ttl", "write at least 1s");
     refused(&[(ttl, "1h"), (idle, "1h")], "token.access_ttl", "not less than token.refresh_idle_ttl");
     refused(&[(idle, "31d")], "token.refresh_idle_ttl", "more than token.refresh_absolute_ttl");
     refused(&[("KEYWARD_TOKEN_REFRESH_GRACE", "61s")], "token.refresh_grace", "at most 60s");
@@ -84,6 +86,9 @@ fn what_is_allowed_and_probably_not_meant_is_a_warning() {
         assert!(warnings.len() == 1 && warnings[0].contains(says), "{says}: {warnings:?}");
     };
     warned(&[("KEYWARD_ISSUER", "http://auth.example.com")], "plain http");
+    let secret = format!("whsec_{OTHER_KEY}");
+    let signed = ("KEYWARD_EVENTS_WEBHOOK_SECRETS", secret.as_str());
+    warned(&[("KEYWARD_EVENTS_URL", "http://hooks.example.com/x"), signed], "plain http");
     warned(&[("KEYWARD_LIMITS_ENABLED", "false")], "limits.enabled");
     warned(&[("PORT", "8080")], "KEYWARD_ISSUER");
 }
@@ -104,4 +109,28 @@ fn keys_in_redis_choose_no_slot() {
     for prefix in ["", "a b", "{a}", "keyward*"] {
         refused(&[("KEYWARD_REDIS_KEY_PREFIX", prefix)], "redis_key_prefix", "");
     }
+}
+
+#[test]
+fn a_webhook_is_signed() {
+    let (url, secrets) = ("KEYWARD_EVENTS_URL", "KEYWARD_EVENTS_WEBHOOK_SECRETS");
+    let shown = told(&[(url, "https://hooks.example.com/T0/hush")]);
+    let fresh = crate::config::WebhookSecret::new(&[0x5a; 32]).to_text();
+    assert!(shown.contains(&format!("KEYWARD_EVENTS_WEBHOOK_SECRETS={} keyward serve", *fresh)), "{shown}");
+    assert!(shown.contains("no secret") && shown.contains("receiver") && !shown.contains("hush"), "{shown}");
+
+    let (one, other) = (format!("whsec_{KEY}"), format!("whsec_{OTHER_KEY}"));
+    let both = settings(&[(url, "https://h/x#a,https://h/y#b"), (secrets, &format!("{one}, {other}"))]);
+    assert_eq!(both.events_url.len(), 2);
+    let texts: Vec<_> =
+        both.events.webhook_secrets.iter().map(|secret| secret.to_text().to_string()).collect();
+    assert_eq!(texts, [one.clone(), other]);
+    refused(&[(secrets, &format!("{one},{one}"))], "events.webhook_secrets", "same secret twice");
+    refused(&[(secrets, "whsec_changeme")], "events.webhook_secrets", "placeholder");
+    refused(&[(secrets, ",")], "events.webhook_secrets", "holds no secret");
+    refused(&[(url, "https://h"), (secrets, "")], "events.webhook_secrets", "is empty");
+
+    let mut sources = env(&[(url, "https://h"), ("KEYWARD_EVENTS_WEBHOOK_SECRETS_FILE", "/run/secret")]);
+    sources.read = |_| Ok(format!("whsec_{KEY}\n"));
+    assert_eq!(try_load(&sources).unwrap().0.events.webhook_secrets.len(), 1);
 }

@@ -2,6 +2,7 @@ use std::io::{Read, Write as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::{PAUSE, SOON, until};
 
@@ -56,7 +57,12 @@ impl Process {
 
     /// Waits for its end and the rest of its output, and returns the exit code.
     pub async fn exit_code(&mut self) -> i32 {
-        let deadline = tokio::time::Instant::now() + SOON;
+        self.exit_code_within(SOON).await
+    }
+
+    /// Waits likewise, for what has much to do.
+    pub async fn exit_code_within(&mut self, patience: Duration) -> i32 {
+        let deadline = tokio::time::Instant::now() + patience;
         let status = loop {
             if let Some(status) = self.exited() {
                 break status;

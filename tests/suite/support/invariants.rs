@@ -1,7 +1,6 @@
 //! What holds in the database whenever nobody is in the middle of something.
 
-use super::server::eventually;
-use super::{Kind, TestDatabase};
+use super::{Kind, TestDatabase, eventually};
 
 /// Each statement counts what breaks the rule.
 const RULES: [(&str, &str); 19] = [

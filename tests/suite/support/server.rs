@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use keyward::app::{Admin, App, Signup};
 use keyward::clock::Clock;
@@ -168,13 +167,4 @@ impl TestServer {
 pub fn master_key() -> String {
     static KEY: OnceLock<String> = OnceLock::new();
     KEY.get_or_init(|| MasterKey::new(keyward::random::bytes()).to_base64().to_string()).clone()
-}
-
-/// Asks again until the answer is yes, and panics when it never is.
-pub async fn eventually(what: &str, mut ask: impl AsyncFnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
-    while !ask().await {
-        assert!(tokio::time::Instant::now() < deadline, "still not so: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }

@@ -1,0 +1,184 @@
+//! Events at a real RabbitMQ: what arrives, and what becomes of those that do not.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Actor, Exchange, ISSUER, PASSWORD, Proxy, Received, TestServer, eventually};
+
+const PENDING: &str = "SELECT count(*) FROM outbox_deliveries WHERE published_at IS NULL";
+const ERRORS: &str =
+    "SELECT last_error FROM outbox_deliveries WHERE last_error IS NOT NULL ORDER BY event_id";
+const OUTCOMES: &str =
+    "SELECT o.type || ' ' || d.outcome FROM outbox_deliveries AS d JOIN outbox AS o ON o.id = d.event_id
+     WHERE d.outcome IS NOT NULL ORDER BY o.id";
+
+async fn published(server: &TestServer) {
+    eventually("everything is published", async || server.database.number(PENDING).await == 0).await;
+}
+
+/// Asserts that each user's events came in the order in which they happened; repeats do not count.
+fn assert_in_order(received: &[Received]) {
+    let mut last: BTreeMap<&str, u64> = BTreeMap::new();
+    for one in received {
+        let subject = one.envelope["subject"].as_str().unwrap_or_default();
+        let sequence: u64 = one.envelope["sequence"].as_str().unwrap().parse().unwrap();
+        let last = last.entry(subject).or_default();
+        assert!(sequence <= *last + 1, "{subject}: {sequence} after {last}");
+        *last = sequence.max(*last);
+    }
+}
+
+#[tokio::test]
+async fn an_event_arrives_as_a_persistent_message_with_its_type_as_routing_key() {
+    let exchange = Exchange::create().await;
+    let mut queue = exchange.queue(&["auth.user_created", "auth.session_revoked"]).await;
+    let server = TestServer::start_with(&[("events_url", &exchange.events_url())]).await;
+    let user = server.user().await;
+    let me = user.me().await.expect_status(200);
+    user.logout().await.expect_status(204);
+
+    let created = queue.next().await;
+    assert_eq!(created.routing_key, "auth.user_created");
+    assert_eq!(created.content_type, "application/cloudevents+json");
+    assert!(created.persistent);
+    let envelope = &created.envelope;
+    assert_eq!(envelope["id"], created.message_id.as_str());
+    assert_eq!(envelope["specversion"], "1.0");
+    assert_eq!(envelope["type"], "auth.user_created");
+    assert_eq!(envelope["source"], ISSUER);
+    assert_eq!(envelope["subject"], me.text("id"));
+    assert_eq!(envelope["sequence"], "1");
+    assert_eq!(envelope["data"]["email"], user.email.as_str());
+    let revoked = queue.next().await;
+    assert_eq!(
+        (revoked.routing_key.as_str(), &revoked.envelope["sequence"]),
+        ("auth.session_revoked", &"2".into())
+    );
+    published(&server).await;
+    server.database.check_invariants().await;
+    exchange.delete([queue]).await;
+}
+
+#[tokio::test]
+async fn an_event_that_no_queue_wants_waits_if_it_must_and_is_counted_if_it_need_not() {
+    let exchange = Exchange::create().await;
+    let mut created = exchange.queue(&["auth.user_created"]).await;
+    let settings =
+        [("events_url", exchange.events_url()), ("events.require_route", "auth.session_revoked".to_owned())];
+    let settings = settings.each_ref().map(|(key, value)| (*key, value.as_str()));
+    let server = TestServer::start_with(&settings).await;
+    let ada = server.user().await;
+    let change = json!({ "current_password": PASSWORD, "new_password": "a loud river at dusk" });
+    ada.tell(Method::POST, "/auth/password", &change).await.expect_status(204);
+    ada.logout().await.expect_status(204);
+    // What is stuck of one user holds back nobody else.
+    let _eve = server.user().await;
+    assert_ne!(created.next().await.envelope["subject"], created.next().await.envelope["subject"]);
+    eventually("one waits", async || server.database.number(PENDING).await == 1).await;
+    let expected =
+        ["auth.user_created published", "auth.password_changed no_subscriber", "auth.user_created published"];
+    assert_eq!(server.database.texts(OUTCOMES).await, expected);
+    eventually("it was tried", async || !server.database.texts(ERRORS).await.is_empty()).await;
+    assert_eq!(server.database.texts(ERRORS).await, ["no queue is bound for events of this type"]);
+
+    let mut revoked = exchange.queue(&["auth.session_revoked"]).await;
+    server.clock.advance(Duration::from_secs(61));
+    assert_eq!(revoked.next().await.routing_key, "auth.session_revoked");
+    published(&server).await;
+    server.database.check_invariants().await;
+    exchange.delete([created, revoked]).await;
+}
+
+#[tokio::test]
+async fn a_nacked_event_is_not_published_and_comes_when_there_is_room() {
+    let exchange = Exchange::create().await;
+    let mut queue = exchange.full_after(1, &["auth.user_created"]).await;
+    let server = TestServer::start_with(&[("events_url", &exchange.events_url())]).await;
+    let users = [server.user().await, server.user().await];
+    eventually("one is nacked", async || !server.database.texts(ERRORS).await.is_empty()).await;
+    assert_eq!(server.database.number(PENDING).await, 1);
+    let first = queue.next().await;
+    server.clock.advance(Duration::from_secs(61));
+    let second = queue.next().await;
+    assert_ne!(first.message_id, second.message_id);
+    assert_ne!(first.envelope["data"]["email"], second.envelope["data"]["email"]);
+    assert!(users.iter().any(|user| second.envelope["data"]["email"] == user.email.as_str()));
+    published(&server).await;
+    exchange.delete([queue]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_while_the_line_is_cut_again_and_again() {
+    let exchange = Exchange::create().await;
+    let mut queue = exchange.queue(&["#"]).await;
+    let proxy = Proxy::open_to(&exchange.broker()).await;
+    let url = exchange.events_url_through(proxy.address);
+    let server = TestServer::start_with(&[("events_url", &url)]).await;
+    let mut commands = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let mut user = server.anonymous();
+        commands.spawn(async move {
+            user.signup().await.expect_status(201);
+            for _ in 0..5 {
+                user.login().await.expect_status(200);
+                user.logout().await.expect_status(204);
+            }
+        });
+    }
+    for _ in 0..5 {
+        proxy.cut_for(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    commands.join_all().await;
+    let received = queue.distinct(6 * 6).await;
+    assert_in_order(&received);
+    published(&server).await;
+    assert_eq!(server.database.number("SELECT count(*) FROM outbox").await, 36);
+    server.database.check_invariants().await;
+    exchange.delete([queue]).await;
+}
+
+#[tokio::test]
+async fn a_broker_that_is_away_delays_events_and_nothing_else() {
+    let exchange = Exchange::create().await;
+    let mut queue = exchange.queue(&["#"]).await;
+    let proxy = Proxy::cut_from(&exchange.broker()).await;
+    let url = exchange.events_url_through(proxy.address);
+    let server = TestServer::start_with(&[("events_url", &url)]).await;
+    let user = server.user().await;
+    user.me().await.expect_status(200);
+    let operator = Actor::new(format!("http://{}", server.management));
+    let readiness = async || operator.get("/readyz").await.expect_status(200).json;
+    eventually("it is told", async || readiness().await["degraded"] != Value::Array(vec![])).await;
+    let told = readiness().await;
+    assert_eq!(told["ready"], true);
+    let why = told["degraded"][0].as_str().unwrap();
+    assert!(why.starts_with("events: amqp is away: "), "{why}");
+    assert_eq!(server.database.number(PENDING).await, 1);
+
+    proxy.restore();
+    assert_eq!(queue.next().await.envelope["data"]["email"], user.email.as_str());
+    eventually("all is well", async || readiness().await["degraded"] == Value::Array(vec![])).await;
+    exchange.delete([queue]).await;
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_told_without_the_password_and_events_are_kept() {
+    let exchange = Exchange::create().await;
+    let mut url = url::Url::parse(&exchange.events_url()).unwrap();
+    url.set_password(Some("hunter2")).unwrap();
+    let server = TestServer::start_with(&[("events_url", url.as_str())]).await;
+    server.user().await;
+    let operator = Actor::new(format!("http://{}", server.management));
+    eventually("it is told", async || {
+        let told = operator.get("/readyz").await.expect_status(200).json["degraded"].to_string();
+        assert!(!told.contains("hunter2"));
+        told.contains("ACCESS_REFUSED") || told.contains("ACCESS-REFUSED")
+    })
+    .await;
+    assert_eq!(server.database.number(PENDING).await, 1);
+    exchange.delete([]).await;
+}
