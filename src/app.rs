@@ -13,7 +13,10 @@ mod logout;
 mod maintenance;
 mod master_key;
 mod me;
+mod outbox_abandon;
 mod outbox_bell;
+mod outbox_replay;
+mod outbox_status;
 mod outbox_upkeep;
 mod outlet;
 mod password;
@@ -47,6 +50,8 @@ pub use logout::{LogoutScope, SessionCredential};
 pub use master_key::create_data_dir;
 pub use me::Principal;
 use outbox_bell::OutboxBell;
+pub use outbox_replay::{OutboxError, Replay};
+pub use outbox_status::SinkStatus;
 use outlet::Outlet;
 pub use relay::{Relay, Relayed};
 pub use signup::Signup;
@@ -56,7 +61,7 @@ pub use users::UsersPage;
 
 pub use crate::events::{EventType, Member, asyncapi_document, catalogue as event_catalogue};
 pub use crate::limits::{Standing, noting};
-pub use crate::store::{UserPage, with_budget};
+pub use crate::store::{HeldLease, UserPage, with_budget};
 
 use crate::clock::Clock;
 use crate::config::Pooler;

@@ -30,7 +30,7 @@ pub use settings::{
 };
 pub use sinks::{AmqpTarget, Sink, SinkTarget, WebhookSecret, WebhookTarget};
 pub use sources::Sources;
-pub use units::Rate;
+pub use units::{Rate, parse_duration};
 pub use urls::DatabaseUrl;
 
 /// Reads and checks all settings.

@@ -199,7 +199,7 @@ impl App {
         {
             return Ok(Some(lease.clone()));
         }
-        let (name, holder) = (format!("relay/{}", relay.outlet.sink()), relay.holder.clone());
+        let (name, holder) = (lease_name(relay.outlet.sink()), relay.holder.clone());
         let taken = self
             .store
             .write("lease_take", move |tx| {
@@ -207,9 +207,16 @@ impl App {
             })
             .await;
         // Until the answer is known, nothing is published under the old lease.
-        relay.lease = None;
+        let before = relay.lease.take().map(|(lease, _)| lease.fence);
         relay.outlet.set_relaying(false);
         let lease: Option<Lease> = taken?;
+        if let Some(lease) = lease.as_ref().filter(|lease| before != Some(lease.fence)) {
+            tracing::info!(
+                sink = relay.outlet.sink(),
+                holder = lease.holder,
+                "relays to this sink from now on"
+            );
+        }
         relay.outlet.set_relaying(lease.is_some());
         relay.lease = lease.clone().map(|lease| (lease, now));
         Ok(lease)
@@ -218,15 +225,23 @@ impl App {
     pub(super) async fn relay_release(&self, relay: Relay) {
         relay.outlet.publisher.close().await;
         let Some((lease, _)) = relay.lease else { return };
-        let now = self.now();
+        // As if it had expired long ago: who asks later must not take us for one that is only silent.
+        let long_ago = Timestamp::from_micros(0);
         let released = self
             .store
-            .write("lease_release", move |tx| Box::pin(async move { tx.lease_release(&lease, now).await }))
+            .write("lease_release", move |tx| {
+                Box::pin(async move { tx.lease_release(&lease, long_ago).await })
+            })
             .await;
         if let Err(error) = released {
             tracing::debug!(%error, "relay lease runs out by itself");
         }
     }
+}
+
+/// Names the right to relay to a sink.
+pub(super) fn lease_name(sink: &str) -> String {
+    format!("relay/{sink}")
 }
 
 const fn word(outcome: &DeliveryOutcome) -> &'static str {

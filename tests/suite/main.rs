@@ -72,6 +72,8 @@ mod refresh;
 #[cfg(test)]
 mod refresh_model;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod roles;
 #[cfg(test)]
 mod sessions;

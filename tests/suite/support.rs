@@ -20,7 +20,7 @@ pub use forge::{Forge, encode};
 pub use proxy::Proxy;
 pub use rabbit::{Exchange, Received};
 pub use raw::Raw;
-pub use receiver::{Reaction, Received as Call, Receiver};
+pub use receiver::{Posted, Reaction, Receiver};
 pub use redis::{PrivateRedis, SlowLink, key_prefix, redis_url};
 pub use server::{ISSUER, TestServer, master_key};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use crate::support::{Call as Received, ISSUER, Reaction, Receiver, TestServer, eventually};
+use crate::support::{ISSUER, Posted, Reaction, Receiver, TestServer, eventually};
 
 const SECRET: &str = "whsec_GJ9sT2nQv5RkYb0WcXe7LmA4uPz8HdF1oI3gKjN6VtE=";
 const OTHER_SECRET: &str = "whsec_q83Nn0sXo2yq7wYxJp0lVt8m4k6Z1cE5";
@@ -31,7 +31,7 @@ fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
     digest(&SHA256, &[&padded(0x5c), inner.as_ref()].concat()).as_ref().to_vec()
 }
 
-fn signature(secret: &str, received: &Received) -> String {
+fn signature(secret: &str, received: &Posted) -> String {
     let key = STANDARD.decode(secret.trim_start_matches("whsec_")).unwrap();
     let head = format!("{}.{}.", received.header("webhook-id"), received.header("webhook-timestamp"));
     format!("v1,{}", STANDARD.encode(hmac(&key, &[head.as_bytes(), &received.body].concat())))
@@ -218,9 +218,9 @@ async fn sinks_have_each_their_own_progress() {
     down.react(|_| Reaction::Answer(200));
     eventually("it catches up", async || database.number(PENDING).await == 0).await;
     let taken = down.seen();
-    let kinds: Vec<_> = taken.iter().rev().take(2).map(Received::kind).collect();
+    let kinds: Vec<_> = taken.iter().rev().take(2).map(Posted::kind).collect();
     assert_eq!(kinds, ["auth.session_revoked", "auth.user_created"]);
-    let id = |received: &Received| received.header("webhook-id").to_owned();
+    let id = |received: &Posted| received.header("webhook-id").to_owned();
     assert_eq!(
         up.seen().iter().map(id).collect::<Vec<_>>().last(),
         taken.iter().map(id).collect::<Vec<_>>().last()

@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{PAUSE, SOON, until};
 
 /// A running process whose output is collected; killed when dropped, whatever happens to the test.
@@ -32,6 +34,16 @@ impl Process {
 
     pub fn stderr(&self) -> String {
         self.stderr.text()
+    }
+
+    /// The events that the sink `log:` has printed, in their order.
+    pub fn envelopes(&self) -> Vec<Value> {
+        let stdout = self.stdout();
+        let lines = stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let events = lines.filter(|line| line["target"] == "keyward::events");
+        events
+            .map(|line| serde_json::from_str(line["event"].as_str().expect("text")).expect("JSON"))
+            .collect()
     }
 
     /// Everything it has said, for messages of failed assertions.

@@ -17,15 +17,15 @@ use super::eventually;
 #[derive(Clone)]
 pub struct Receiver {
     pub address: SocketAddr,
-    seen: Arc<Mutex<Vec<Received>>>,
+    seen: Arc<Mutex<Vec<Posted>>>,
     answer: Arc<Mutex<Script>>,
 }
 
-type Script = Box<dyn FnMut(&Received) -> Reaction + Send>;
+type Script = Box<dyn FnMut(&Posted) -> Reaction + Send>;
 
 /// One POST.
 #[derive(Debug, Clone)]
-pub struct Received {
+pub struct Posted {
     pub at: Instant,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
@@ -81,22 +81,22 @@ impl Receiver {
     }
 
     /// Decides from now on what is done with each POST; without that, each is taken.
-    pub fn react(&self, script: impl FnMut(&Received) -> Reaction + Send + 'static) {
+    pub fn react(&self, script: impl FnMut(&Posted) -> Reaction + Send + 'static) {
         *self.answer.lock().unwrap() = Box::new(script);
     }
 
-    pub fn seen(&self) -> Vec<Received> {
+    pub fn seen(&self) -> Vec<Posted> {
         self.seen.lock().unwrap().clone()
     }
 
     /// Waits until so many came, and returns them all.
-    pub async fn expect(&self, count: usize) -> Vec<Received> {
+    pub async fn expect(&self, count: usize) -> Vec<Posted> {
         eventually(&format!("{count} webhooks came"), async || self.seen().len() >= count).await;
         self.seen()
     }
 }
 
-impl Received {
+impl Posted {
     #[track_caller]
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).unwrap_or_else(|| panic!("no {name}")).to_str().expect("text")
@@ -113,7 +113,7 @@ impl Received {
 
 async fn take(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> Response {
     let event = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    let received = Received { at: Instant::now(), headers, body: body.to_vec(), event };
+    let received = Posted { at: Instant::now(), headers, body: body.to_vec(), event };
     let reaction = (receiver.answer.lock().unwrap())(&received);
     receiver.seen.lock().unwrap().push(received);
     let status = |code| StatusCode::from_u16(code).expect("a status");
