@@ -8,6 +8,7 @@ mod clients;
 mod error;
 mod introspection;
 mod keys;
+mod limits;
 mod lock;
 mod login;
 mod logout;
@@ -48,6 +49,7 @@ pub use error::{Error, StartError};
 pub use introspection::{ActiveToken, TokenKind};
 pub use keys::RotateWhen;
 use keys::{KeyRules, Loaded};
+use limits::Limits;
 pub use login::{Credentials, Login};
 pub use logout::{LogoutScope, SessionCredential};
 pub use master_key::create_data_dir;
@@ -64,6 +66,7 @@ pub use tokens::TokenPair;
 pub use users::UsersPage;
 
 pub use crate::events::{EventType, Member, asyncapi_document, catalogue as event_catalogue};
+pub use crate::limits::{Standing, noting};
 pub use crate::store::{HeldLease, UserPage, with_budget};
 
 use crate::clock::Clock;
@@ -85,6 +88,7 @@ pub struct App {
     refresh_tokens: RefreshTokens,
     devices: DeviceTokens,
     batches: Batches,
+    limits: Limits,
     identifiers: aws_lc_rs::hmac::Key,
     cursors: Cursors,
     refusals: Refusals,

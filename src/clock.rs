@@ -15,6 +15,8 @@ pub enum Clock {
     System,
     /// Microseconds to add to the system's time.
     Shifted(Arc<AtomicI64>),
+    /// Microseconds since 1970, which pass only when it is moved.
+    Stopped(Arc<AtomicI64>),
 }
 
 impl Clock {
@@ -22,6 +24,12 @@ impl Clock {
     #[must_use]
     pub fn shifted() -> Self {
         Self::Shifted(Arc::new(AtomicI64::new(0)))
+    }
+
+    /// Makes a clock that stands at the system's time until it is moved.
+    #[must_use]
+    pub fn stopped() -> Self {
+        Self::Stopped(Arc::new(AtomicI64::new(system_now().micros())))
     }
 
     /// Returns the present time in UTC, with a resolution of one microsecond.
@@ -32,14 +40,14 @@ impl Clock {
             Self::Shifted(shift) => {
                 Timestamp::from_micros(system_now().micros() + shift.load(Ordering::Relaxed))
             }
+            Self::Stopped(micros) => Timestamp::from_micros(micros.load(Ordering::Relaxed)),
         }
     }
 
-    /// Moves a shifted clock forward; the system's clock is not to be moved.
+    /// Moves a clock of tests forward; the system's clock is not to be moved.
     pub fn advance(&self, by: Duration) {
-        if let Self::Shifted(shift) = self {
-            let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
-            shift.fetch_add(micros, Ordering::Relaxed);
+        if let Self::Shifted(micros) | Self::Stopped(micros) = self {
+            micros.fetch_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX), Ordering::Relaxed);
         }
     }
 }

@@ -26,8 +26,8 @@ pub use problem::{Origin, Problem, Problems};
 pub use secret::{MasterKey, MasterKeys, Secret};
 pub use settings::{
     AdminSettings, Argon2Settings, CorsSettings, DatabaseSettings, EventsSettings, KeySettings,
-    LimitSettings, LockSettings, LogFormat, PasswordSettings, Pooler, RetentionSettings, Settings,
-    SigningAlgorithm, SignupSettings, TlsFiles, TlsSettings, TokenSettings, TokenTyp,
+    LimitSettings, LockSettings, LogFormat, PasswordSettings, Pooler, ProxyHeader, RetentionSettings,
+    Settings, SigningAlgorithm, SignupSettings, TlsFiles, TlsSettings, TokenSettings, TokenTyp,
 };
 pub use sinks::{AmqpTarget, Sink, SinkTarget, WebhookSecret, WebhookTarget};
 pub use sources::Sources;

@@ -8,5 +8,6 @@ pub mod crypto;
 pub mod domain;
 pub mod events;
 pub mod http;
+pub mod limits;
 pub mod random;
 pub mod store;

@@ -16,7 +16,7 @@ const SECRET_PREFIX: &str = "kwc_";
 
 /// A service that has proved who it is: what introspection asks for.
 #[derive(Debug)]
-pub struct ServiceClient(());
+pub struct ServiceClient(pub(super) ClientId);
 
 impl App {
     /// Makes a client and returns its secret, which is shown this once.
@@ -63,16 +63,17 @@ impl App {
     /// Checks a client's secret. The comparison takes the same time for a client that does not exist.
     pub async fn client_authenticate(&self, id: ClientId, secret: &str) -> Result<ServiceClient, Error> {
         let presented = sha256(secret);
+        let wanted = id.clone();
         let found = self
             .store
             .read("client_by_id", move |tx| {
-                Box::pin(async move { Ok::<_, Error>(tx.client_by_id(id).await?) })
+                Box::pin(async move { Ok::<_, Error>(tx.client_by_id(wanted).await?) })
             })
             .await?;
         let live = found.filter(|client| client.revoked_at.is_none());
         let expected = live.as_ref().map_or_else(|| vec![0; presented.len()], |c| c.secret_sha256.clone());
         if bool::from(expected.ct_eq(&presented)) && live.is_some() {
-            Ok(ServiceClient(()))
+            Ok(ServiceClient(id))
         } else {
             Err(Error::InvalidClient)
         }

@@ -42,6 +42,8 @@ pub enum Error {
     /// address that is nobody's, and for the right password.
     #[error("too many wrong passwords")]
     AccountLocked { retry_after: Duration },
+    #[error("too many attempts")]
+    TooManyAttempts { retry_after: Duration },
     /// More work than the machine can do now.
     #[error("too much is waiting")]
     Overloaded { retry_after: Duration },

@@ -26,7 +26,12 @@ pub enum TokenKind {
 
 impl App {
     /// Tells a service what a token is worth; `None` for anything that is not active, for whatever reason.
-    pub async fn introspect(&self, _: &ServiceClient, token: &str) -> Result<Option<ActiveToken>, Error> {
+    pub async fn introspect(
+        &self,
+        client: &ServiceClient,
+        token: &str,
+    ) -> Result<Option<ActiveToken>, Error> {
+        self.introspect_limit(&client.0).await?;
         let found = match self.refresh_tokens.parse(token) {
             Ok(_) => self.introspect_refresh(token).await,
             Err(_) => self.introspect_access(token).await,

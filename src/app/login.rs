@@ -57,16 +57,28 @@ impl Refusal {
 }
 
 impl App {
-    /// Opens a session. Whatever is wrong with the credentials, the work and the answer are the same.
+    /// Opens a session, as often as the limits of the caller's address allow.
     ///
     /// What was begun is settled and recorded even if its caller hangs up: nobody tries passwords
     /// unseen. A hash that was not begun by then is not begun any more.
     pub async fn login(self: &Arc<Self>, credentials: Credentials, caller: &Caller) -> Result<Login, Error> {
+        let attempt = self.login_limit(&credentials.email, caller).await?;
+        let outcome = self.login_within_limits(credentials, caller).await;
+        self.login_limit_settle(attempt, &outcome);
+        outcome
+    }
+
+    async fn login_within_limits(
+        self: &Arc<Self>,
+        credentials: Credentials,
+        caller: &Caller,
+    ) -> Result<Login, Error> {
         let place = self.hash_pool.admit()?;
         let (app, caller) = (Arc::clone(self), caller.clone());
         to_the_end(|gone| async move { app.login_settled(credentials, &place, gone, &caller).await }).await
     }
 
+    /// Whatever is wrong with the credentials, the work and the answer are the same.
     async fn login_settled(
         &self,
         credentials: Credentials,

@@ -21,6 +21,19 @@ impl App {
         new: NewPassword,
         caller: &Caller,
     ) -> Result<(), Error> {
+        let attempt = self.password_limit(&owner.user.email, caller).await?;
+        let outcome = self.password_change_within_limits(owner, current, new, caller).await;
+        self.limit_settle(attempt, &outcome);
+        outcome
+    }
+
+    async fn password_change_within_limits(
+        self: &Arc<Self>,
+        owner: Principal,
+        current: Password,
+        new: NewPassword,
+        caller: &Caller,
+    ) -> Result<(), Error> {
         let place = self.hash_pool.admit()?;
         let (app, caller) = (Arc::clone(self), caller.clone());
         to_the_end(|gone| async move {

@@ -17,6 +17,7 @@ impl App {
     /// Exchanges a refresh token for its successor.
     pub async fn refresh(&self, refresh_token: &str, caller: &Caller) -> Result<TokenPair, Error> {
         let presented = self.refresh_tokens.parse(refresh_token)?;
+        self.refresh_limit(presented.handle).await?;
         let how = Rotation {
             limits: self.rules.family_limits,
             mac_key: self.refresh_tokens.current_key(),

@@ -11,12 +11,15 @@ pub struct Signup {
 }
 
 impl App {
-    /// Makes an account with the role `user`.
+    /// Makes an account with the role `user`, as often as the limit of the caller's address allows.
     pub async fn signup(&self, signup: Signup, caller: &Caller) -> Result<User, Error> {
         if !self.rules.signup_enabled {
             return Err(Error::SignupDisabled);
         }
-        self.user_create(signup, Roles::of_new_user(), false, caller).await
+        let attempt = self.signup_limit(caller).await?;
+        let outcome = self.user_create(signup, Roles::of_new_user(), false, caller).await;
+        self.limit_settle(attempt, &outcome);
+        outcome
     }
 
     /// Makes an account: user, audit record and `auth.user_created` in one transaction.

@@ -5,6 +5,7 @@ use tokio::sync::Mutex;
 
 use super::batches::Batches;
 use super::keys::KeyRules;
+use super::limits::Limits;
 use super::outbox_bell::OutboxBell;
 use super::outlet::Outlet;
 use super::refusals::Refusals;
@@ -96,10 +97,13 @@ impl App {
             .map_err(|error| StartError::Configuration(format!("argon2: {error}")))?;
         let refresh_tokens = RefreshTokens::new(&keyring, token_epoch);
         let rules = rules(settings);
+        let identifiers = keyring.current().identifier_mac();
+        let limits = Limits::new(settings, &clock, identifiers.clone()).map_err(StartError::Configuration)?;
         let app = Self {
             batches: Batches::start(&store, &clock, &refresh_tokens, rules.family_limits),
             refresh_tokens,
-            identifiers: keyring.current().identifier_mac(),
+            limits,
+            identifiers,
             cursors: Cursors::new(&keyring),
             devices: DeviceTokens::new(&keyring),
             refusals: Refusals::default(),

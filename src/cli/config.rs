@@ -21,9 +21,9 @@ pub(super) fn run(flags: &SettingFlags, arguments: &Arguments) -> Result<(), Exi
     let (settings, description) = flags.load()?;
     match arguments.action {
         Action::Check => {
-            let unsupported = unsupported::check(&settings)?;
+            unsupported::check(&settings)?;
             check_first_admin(&settings)?;
-            for warning in settings.warnings.iter().map(String::as_str).chain(unsupported) {
+            for warning in &settings.warnings {
                 print(&format!("warning: {warning}\n"));
             }
             print("the settings are good\n");

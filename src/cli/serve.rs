@@ -16,9 +16,9 @@ use crate::http::{Bound, Server};
 pub(super) async fn run(flags: &SettingFlags) -> Result<(), Exit> {
     let (settings, _) = flags.load()?;
     let level = log::start(&settings, Stream::Stdout);
-    let unsupported = unsupported::check(&settings)?;
+    unsupported::check(&settings)?;
     check_first_admin(&settings)?;
-    for warning in settings.warnings.iter().map(String::as_str).chain(unsupported) {
+    for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
     let stop = stop_signal()?;
@@ -27,6 +27,7 @@ pub(super) async fn run(flags: &SettingFlags) -> Result<(), Exit> {
     let _lock = serve_lock(&settings)?;
     let app = Arc::new(App::start(&settings, Clock::System).await?);
     let server = Server::bind(&app, &settings).map_err(|error| Exit::configuration(error.to_string()))?;
+    app.limits_connect().await;
     announce(&settings, server.bound().map_err(|error| Exit::failure(error.to_string()))?);
 
     let (stop_background, background_stopped) = watch::channel(false);

@@ -9,14 +9,14 @@ use std::{net::SocketAddr, path::PathBuf};
 use ipnet::IpNet;
 
 use super::{
-    DatabaseUrl, LogFormat, MasterKey, MasterKeys, Problems, Settings, Sink,
+    DatabaseUrl, LogFormat, MasterKey, MasterKeys, Problems, ProxyHeader, Settings, Sink,
     layers::Layered,
     problem::{Mistake, Origin},
     reader::{Checked, Noted, Reader},
     sinks, urls,
 };
 pub use sections::strong_argon2;
-use values::{address, boolean, level, network, number, path, word};
+use values::{address, boolean, key_prefix, level, network, number, path, word};
 
 /// Checks everything before it gives up on anything.
 pub(super) fn settings(
@@ -43,9 +43,12 @@ fn assemble(reader: &mut Reader<'_>, cores: usize, fresh_key: &dyn Fn() -> [u8; 
     let data_dir = reader.required("data_dir", path);
     let database_url = database_url(reader, data_dir.as_ref());
     let redis_url = reader.secret("redis_url", urls::redis);
+    let redis_key_prefix = reader.required("redis_key_prefix", key_prefix);
     let events_url = events_url(reader);
     let master_key = master_key(reader, database_url.as_ref().ok(), fresh_key);
     let trusted_proxies = trusted_proxies(reader);
+    let proxy_header =
+        reader.required("proxy_header", |text| word(text, ProxyHeader::ALL, ProxyHeader::as_str));
     let log_format = reader.required("log_format", |text| word(text, LogFormat::ALL, LogFormat::as_str));
     let log_level = reader.required("log_level", level);
     let docs = reader.required("docs", boolean);
@@ -76,9 +79,11 @@ fn assemble(reader: &mut Reader<'_>, cores: usize, fresh_key: &dyn Fn() -> [u8; 
         data_dir: data_dir?,
         database_url: database_url?,
         redis_url: redis_url?,
+        redis_key_prefix: redis_key_prefix?,
         events_url: events_url?,
         master_key: master_key?,
         trusted_proxies: trusted_proxies?,
+        proxy_header: proxy_header?,
         log_format: log_format?,
         log_level: log_level?,
         docs: docs?,
@@ -209,10 +214,12 @@ fn master_key(
 }
 
 fn trusted_proxies(reader: &mut Reader<'_>) -> Checked<Vec<IpNet>> {
-    let networks = reader.list("trusted_proxies", network)?;
+    let networks = IpNet::aggregate(&reader.list("trusted_proxies", network)?);
     if networks.iter().any(|network| network.prefix_len() == 0) {
-        reader.warn(
-            "trusted_proxies holds every address: clients choose the address that limits and audit see",
+        return reader.refuse(
+            "trusted_proxies",
+            "holds every address: each client could choose the address that limits and audit see",
+            "write the networks of your proxies and no others",
         );
     }
     Ok(networks)

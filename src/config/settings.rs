@@ -18,11 +18,13 @@ pub struct Settings {
     pub data_dir: PathBuf,
     pub database_url: DatabaseUrl,
     pub redis_url: Option<Secret>,
+    pub redis_key_prefix: String,
     /// At least one.
     pub events_url: Vec<Sink>,
     /// `None` only with SQLite: then `data_dir/master.key` holds it.
     pub master_key: Option<MasterKeys>,
     pub trusted_proxies: Vec<IpNet>,
+    pub proxy_header: ProxyHeader,
     pub log_format: LogFormat,
     pub log_level: tracing::Level,
     pub docs: bool,
@@ -87,6 +89,8 @@ pub struct LimitSettings {
     pub login_per_account_ip: Rate,
     pub signup_per_ip: Rate,
     pub refresh_per_session: Rate,
+    pub introspect_per_client: Rate,
+    pub per_ip: Rate,
 }
 
 #[derive(Debug, Clone)]
@@ -170,6 +174,10 @@ macro_rules! words {
     };
 }
 
+words!(
+    /// Which header of a trusted proxy names the client.
+    ProxyHeader { Auto = "auto", XForwardedFor = "x-forwarded-for", Forwarded = "forwarded" }
+);
 words!(
     /// How log lines look.
     LogFormat { Auto = "auto", Json = "json", Text = "text" }

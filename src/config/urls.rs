@@ -53,10 +53,20 @@ pub(super) fn postgres(text: &str) -> Result<Secret, Mistake> {
 
 pub(super) fn redis(text: &str) -> Result<Secret, Mistake> {
     const EXAMPLE: &str = "redis://host:6379 or rediss://user:password@host:6379";
-    match text.trim().split_once("://") {
-        Some(("redis" | "rediss", _)) => with_host(text.trim(), EXAMPLE).map(|_| Secret::from(text.trim())),
-        _ => Err(Mistake::new(unsupported(text), format!("write {EXAMPLE}"))),
+    let text = text.trim();
+    let Some(("redis" | "rediss", rest)) = text.split_once("://") else {
+        return Err(Mistake::new(unsupported(text), format!("write {EXAMPLE}")));
+    };
+    // The client takes #insecure for "do not check the certificate".
+    if rest.contains('#') {
+        return Err(Mistake::new("holds a #", format!("write {EXAMPLE}; in a password, %23 for it")));
     }
+    let url = with_host(text, EXAMPLE)?;
+    let database = url.path().trim_matches('/');
+    if !database.is_empty() && database.parse::<u16>().is_err() {
+        return Err(Mistake::new("names a database that is no number", "write redis://host:6379/0"));
+    }
+    Ok(Secret::from(text))
 }
 
 /// Reads the issuer, which verifiers compare byte by byte: one spelling only.
@@ -208,7 +218,10 @@ mod tests {
 
     #[test]
     fn redis_is_redis_or_rediss() {
-        assert!(redis("rediss://h:6379/0").is_ok() && redis("http://h").is_err());
+        assert!(redis("rediss://h:6379/0").is_ok() && redis("redis://u:p@h").is_ok());
+        for text in ["http://h", "redis://", "rediss://h/#insecure", "redis://h/main", "h:6379"] {
+            assert!(redis(text).is_err(), "{text}");
+        }
     }
 
     #[test]

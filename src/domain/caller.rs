@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::UserId;
 
@@ -36,8 +36,35 @@ impl Caller {
         Self::new(None, Some("keyward command line"), String::new())
     }
 
+    /// Returns the address as limits count it: of IPv6 the /64, which one subscriber has whole.
+    #[must_use]
+    pub fn limited_as(&self) -> Option<IpAddr> {
+        self.ip.map(|ip| match ip.to_canonical() {
+            IpAddr::V4(address) => address.into(),
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        })
+    }
+
     #[must_use]
     pub fn user_agent(&self) -> Option<&str> {
         self.user_agent.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_count_a_subscriber_once() {
+        let counted = |ip: &str| {
+            let caller = Caller::new(Some(ip.parse().unwrap()), None, String::new());
+            caller.limited_as().unwrap().to_string()
+        };
+        assert_eq!(counted("192.0.2.7"), "192.0.2.7");
+        assert_eq!(counted("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(counted("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(counted("2001:db8:1:2:ffff::1"), "2001:db8:1:2::");
+        assert_eq!(counted("2001:db8:1:3::1"), "2001:db8:1:3::");
     }
 }

@@ -1,10 +1,10 @@
 use std::convert::Infallible;
-use std::net::SocketAddr;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
-use axum::http::header;
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap, header};
 
+use super::client_address::ClientAddress;
 use super::request::RequestId;
 use crate::domain::Caller;
 
@@ -15,9 +15,13 @@ impl<S: Sync> FromRequestParts<S> for From {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let ip = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical());
-        let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-        Ok(Self(Caller::new(ip, user_agent, request_id)))
+        Ok(Self(caller(&parts.extensions, &parts.headers)))
     }
+}
+
+pub(super) fn caller(extensions: &Extensions, headers: &HeaderMap) -> Caller {
+    let ip = extensions.get::<ClientAddress>().map(|address| address.0);
+    let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let request_id = extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    Caller::new(ip, user_agent, request_id)
 }

@@ -6,6 +6,9 @@ use utoipa::{Modify, OpenApi};
 
 use super::router;
 
+/// Operations with limits of their own; the flood limit holds for all.
+const LIMITED: [&str; 5] = ["signup", "login", "refresh", "changePassword", "introspect"];
+
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -57,10 +60,12 @@ pub fn document() -> String {
 
 /// Adds what holds for every route, so that no handler needs to repeat it.
 fn complete(operation: &mut Operation) {
+    let limited = operation.operation_id.as_deref().is_some_and(|id| LIMITED.contains(&id));
     let responses = &mut operation.responses.responses;
     let mut problem = |status: &str, code: &str| {
         responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem_response(code)));
     };
+    problem("429", "`too_many_attempts`");
     problem("500", "`internal_error`");
     problem("503", "`unavailable`");
     if let Some(RefOr::T(body)) = &mut operation.request_body {
@@ -80,6 +85,10 @@ fn complete(operation: &mut Operation) {
             "401" => header("WWW-Authenticate", "`Bearer`, with an error code where a token was sent"),
             "429" | "503" => header("Retry-After", "Seconds"),
             _ => {}
+        }
+        if limited || status == "429" {
+            header("RateLimit", "What is left of each limit that was met, and seconds until there is more");
+            header("RateLimit-Policy", "Each limit that was met: how many, in how many seconds");
         }
     }
 }

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::rate_limit::seconds;
 use crate::app::Error;
 
 /// Every code that an error can have; stable, documented at `/docs/errors/{code}`.
@@ -36,6 +37,7 @@ pub(super) enum Code {
     HeadersTooLarge,
     BadRequest,
     InvalidCursor,
+    TooManyAttempts,
     Internal,
     Overloaded,
     Unavailable,
@@ -45,7 +47,7 @@ pub(super) enum Code {
 type Entry = (StatusCode, &'static str, &'static str);
 
 impl Code {
-    pub(super) const ALL: [Self; 27] = [
+    pub(super) const ALL: [Self; 28] = [
         Self::MalformedJson,
         Self::InvalidRequest,
         Self::InvalidCredentials,
@@ -70,6 +72,7 @@ impl Code {
         Self::HeadersTooLarge,
         Self::BadRequest,
         Self::InvalidCursor,
+        Self::TooManyAttempts,
         Self::Internal,
         Self::Overloaded,
         Self::Unavailable,
@@ -101,6 +104,7 @@ impl Code {
             Self::HeadersTooLarge => "headers_too_large",
             Self::InvalidCursor => "invalid_cursor",
             Self::BadRequest => "bad_request",
+            Self::TooManyAttempts => "too_many_attempts",
             Self::Internal => "internal_error",
             Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
@@ -138,6 +142,7 @@ impl Code {
             Self::HeadersTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large", "All headers together are at most 16 KiB."),
             Self::InvalidCursor => (StatusCode::BAD_REQUEST, "The cursor is not valid", "It belongs to another listing or other filters, or is older than an hour. Start again without it."),
             Self::BadRequest => (StatusCode::BAD_REQUEST, "The request cannot be understood", "Check it against `/docs`."),
+            Self::TooManyAttempts => (StatusCode::TOO_MANY_REQUESTS, "Too many attempts", "Try again after the seconds in `Retry-After`. `RateLimit-Policy` names the limits, `RateLimit` says what is left of each."),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong here", "It is our fault and was logged; `request_id` finds it."),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "Too much is waiting", "Try again after the seconds in `Retry-After`."),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "A dependency is away", "Try again after the seconds in `Retry-After`. Whether a write took effect is not known."),
@@ -232,9 +237,7 @@ impl Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&status) {
-            // Rounded up: who waits so long does not come too early.
-            let seconds = self.retry_after.map_or(1, |wait| wait.as_millis().div_ceil(1_000).max(1));
-            let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+            let seconds = self.retry_after.map_or(1, |wait| seconds(wait).max(1));
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
@@ -284,6 +287,9 @@ impl From<Error> for Problem {
             Error::SessionEnded => Code::SessionEnded,
             Error::AccountLocked { retry_after } => {
                 return Self { retry_after: Some(*retry_after), ..Self::new(Code::AccountLocked) };
+            }
+            Error::TooManyAttempts { retry_after } => {
+                return Self { retry_after: Some(*retry_after), ..Self::new(Code::TooManyAttempts) };
             }
             Error::Overloaded { retry_after } => {
                 return Self { retry_after: Some(*retry_after), ..Self::new(Code::Overloaded) };

@@ -10,9 +10,12 @@ use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt as _;
 
+use super::caller::caller;
+use super::client_address::{ClientAddress, Proxies};
 use super::problem::{Code, Problem};
+use super::rate_limit;
 use super::unread_body::Lent;
-use crate::app::{App, with_budget};
+use crate::app::{App, noting, with_budget};
 use crate::random;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
@@ -46,30 +49,51 @@ fn one_host(request: &Request) -> bool {
     }
 }
 
+/// What the surroundings of every request are made of.
+#[derive(Debug, Clone)]
+pub(super) struct Surroundings {
+    pub app: Arc<App>,
+    pub proxies: Arc<Proxies>,
+}
+
 /// Runs a request within its limits and finishes its answer.
-pub(super) async fn surround(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+pub(super) async fn surround(
+    State(Surroundings { app, proxies }): State<Surroundings>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let started = tokio::time::Instant::now();
     let id = RequestId::of(request.headers(), &app);
     request.extensions_mut().insert(id.clone());
+    if let Some(address) = proxies.client_of(&request) {
+        request.extensions_mut().insert(ClientAddress(address));
+    }
+    let caller = caller(request.extensions(), request.headers());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let one_host = one_host(&request);
     let body = Lent::to(&mut request);
 
     let answer = async {
-        if one_host {
-            with_budget(next.run(request)).await
-        } else {
-            problem_response(Problem::new(Code::BadRequest).detail("exactly one Host header is needed"))
+        if !one_host {
+            return problem_response(
+                Problem::new(Code::BadRequest).detail("exactly one Host header is needed"),
+            );
         }
+        if let Err(error) = app.admit(&caller).await {
+            return problem_response(error.into());
+        }
+        with_budget(next.run(request)).await
     };
-    let response = match tokio::time::timeout(REQUEST_TIMEOUT, AssertUnwindSafe(answer).catch_unwind()).await
-    {
+    let answer = tokio::time::timeout(REQUEST_TIMEOUT, AssertUnwindSafe(answer).catch_unwind());
+    let (answer, standings) = noting(answer).await;
+    let response = match answer {
         Ok(Ok(response)) => response,
         Ok(Err(_panic)) => problem_response(Problem::new(Code::Internal)),
         Err(_elapsed) => problem_response(Problem::new(Code::Unavailable)),
     };
     let mut response = finish(response, &app, &id);
+    rate_limit::describe(response.headers_mut(), &standings);
     let read_out = match body {
         Some(body) => body.read_out().await,
         None => true,

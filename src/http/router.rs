@@ -10,8 +10,11 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::client_address::Proxies;
 use super::openapi::Description;
 use super::problem::{Code, Problem};
+use super::rate_limit::{RATE_LIMIT, RATE_LIMIT_POLICY};
+use super::request::Surroundings;
 use super::{
     admin_keys, admin_password, admin_roles, admin_sessions, admin_unlock, admin_users, docs, error_pages,
     event_docs, health, introspect, jwks, login, logout, me, metadata, password, refresh, request, revoke,
@@ -66,9 +69,10 @@ pub(super) fn router(app: Arc<App>, settings: &Settings) -> Router {
     if !settings.cors.origins.is_empty() {
         routes = routes.layer(cors(&settings.cors.origins));
     }
+    let surroundings = Surroundings { app: Arc::clone(&app), proxies: Arc::new(Proxies::new(settings)) };
     routes
         .fallback(|| async { Problem::new(Code::NotFound) })
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), request::surround))
+        .layer(middleware::from_fn_with_state(surroundings, request::surround))
         .with_state(app)
 }
 
@@ -79,5 +83,10 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
-        .expose_headers([HeaderName::from_static("x-request-id"), header::RETRY_AFTER])
+        .expose_headers([
+            HeaderName::from_static("x-request-id"),
+            header::RETRY_AFTER,
+            RATE_LIMIT,
+            RATE_LIMIT_POLICY,
+        ])
 }

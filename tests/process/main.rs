@@ -37,6 +37,8 @@ mod python;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod redis;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod serve;

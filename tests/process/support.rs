@@ -10,6 +10,7 @@ mod shared {
     mod invariants;
     pub mod proxy;
     pub mod rabbit;
+    pub mod redis;
 
     pub use database::{Kind, TestDatabase};
     pub use eventually::eventually;
@@ -27,6 +28,7 @@ pub use shared::actor::{Actor, Answer, PASSWORD, unique_email};
 pub use shared::database::{Kind, TestDatabase};
 pub use shared::proxy::Proxy;
 pub use shared::rabbit::{Exchange, Received};
+pub use shared::redis::PrivateRedis;
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Each layer, and the layers that it may name besides itself. Whatever is not listed is refused.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("domain", &[]),
     ("clock", &["domain"]),
     ("random", &["domain"]),
@@ -13,7 +13,8 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("store", &["domain", "clock", "random"]),
     ("crypto", &["domain", "random"]),
     ("events", &["domain", "config"]),
-    ("app", &["domain", "clock", "random", "config", "store", "crypto", "events"]),
+    ("limits", &["domain", "clock", "random", "config"]),
+    ("app", &["domain", "clock", "random", "config", "store", "crypto", "limits", "events"]),
     ("http", &["domain", "random", "config", "app"]),
     // It starts the server and prints what the others make; it asks `app` for all the rest.
     ("cli", &["domain", "clock", "random", "config", "app", "http"]),

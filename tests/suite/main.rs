@@ -42,6 +42,10 @@ mod headers;
 #[cfg(test)]
 mod introspection;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod limits_shared;
+#[cfg(test)]
 mod lock;
 #[cfg(test)]
 mod login;
@@ -67,6 +71,8 @@ mod problems;
 mod rabbitmq;
 #[cfg(test)]
 mod races;
+#[cfg(test)]
+mod redis_faults;
 #[cfg(test)]
 mod refresh;
 #[cfg(test)]

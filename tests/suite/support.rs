@@ -10,6 +10,7 @@ mod proxy;
 mod rabbit;
 mod raw;
 mod receiver;
+mod redis;
 mod server;
 
 pub use actor::{Actor, Answer, PASSWORD, unique_email};
@@ -20,6 +21,7 @@ pub use proxy::Proxy;
 pub use rabbit::{Exchange, Received};
 pub use raw::Raw;
 pub use receiver::{Posted, Reaction, Receiver};
+pub use redis::{PrivateRedis, SlowLink, key_prefix, redis_url};
 pub use server::{ISSUER, TestServer, master_key};
 
 /// How often a race is run: seldom in the suite, often enough to believe it in `cargo xtask prove`.

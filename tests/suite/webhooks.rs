@@ -119,7 +119,7 @@ async fn each_secret_signs_while_they_change() {
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let (receiver, elsewhere) = (Receiver::start(), Receiver::start().await);
+    let (receiver, elsewhere) = (Receiver::start(), Receiver::start());
     let server = server_with(&receiver.url(), &[]).await;
     let location: &'static str = elsewhere.url().leak();
     receiver.react(move |_| Reaction::AnswerWith(307, ("location", location)));
@@ -201,7 +201,7 @@ async fn a_receiver_that_asks_for_a_pause_gets_it() {
 
 #[tokio::test]
 async fn sinks_have_each_their_own_progress() {
-    let (up, down) = (Receiver::start(), Receiver::start().await);
+    let (up, down) = (Receiver::start(), Receiver::start());
     down.react(|_| Reaction::Answer(503));
     let events_url = format!("log:,{}#up,{}#down", up.url(), down.url());
     let server = server_with(&events_url, &[]).await;

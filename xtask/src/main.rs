@@ -8,6 +8,7 @@ mod generate;
 mod node;
 mod postgres;
 mod python;
+mod redis;
 mod servers;
 mod suite;
 mod workspace;
@@ -21,7 +22,8 @@ cargo xtask test [--database sqlite|postgres] [-- FILTER]
     The whole suite on SQLite, then the server's tests on PostgreSQL. FILTER goes to the runner.
     PostgreSQL is the one in KEYWARD_TEST_POSTGRES_URL, else one that listens here, else one in a
     temporary folder (always, with KEYWARD_TEST_SERVERS=own), installed with apt-get if need be.
-    So are RabbitMQ, NATS and Kafka: KEYWARD_TEST_AMQP_URL, _NATS_URL and _KAFKA_URL.
+    So are Redis, RabbitMQ, NATS and Kafka: KEYWARD_TEST_REDIS_URL, _AMQP_URL, _NATS_URL and
+    _KAFKA_URL.
 cargo xtask prove [sqlite|postgres]
     The races of the suite at full counts, some ten thousand interleavings each, and ten thousand
     sign-ups while broker and server are killed. Takes minutes; needs cargo-nextest.

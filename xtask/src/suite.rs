@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::brokers::BROKERS;
 use crate::postgres::POSTGRES;
+use crate::redis::{self, REDIS};
 use crate::workspace::{Outcome, Workspace, output, status};
 use crate::{node, python, servers};
 
@@ -35,9 +36,10 @@ fn run_with(workspace: &Workspace, options: &[&str], environment: &[(&str, &str)
     status(&mut workspace.cargo("test --workspace --no-run"))?;
     let postgres = databases.contains(&"postgres").then_some(&POSTGRES);
     let mut servers = Vec::new();
-    for server in postgres.into_iter().chain(BROKERS) {
+    for server in postgres.into_iter().chain(BROKERS).chain([&REDIS]) {
         servers.push((server.variable, servers::find(workspace, server)?));
     }
+    let redis_server = redis::program(workspace)?;
 
     let mut total = Count::default();
     let mut summaries = Vec::new();
@@ -49,6 +51,7 @@ fn run_with(workspace: &Workspace, options: &[&str], environment: &[(&str, &str)
         let mut cargo = workspace.cargo(line);
         cargo.args(filter).env("KEYWARD_TEST_DATABASE", database);
         cargo.env("KEYWARD_TEST_PYTHON", &python).env("KEYWARD_TEST_NODE", &node);
+        cargo.env(redis::PROGRAM_VARIABLE, &redis_server);
         cargo.envs(environment.iter().copied());
         cargo.envs(servers.iter().map(|(variable, (url, _))| (variable, url)));
         let count = count(cargo)?;

@@ -167,6 +167,8 @@ pub(super) fn limits(reader: &mut Reader<'_>) -> Checked<LimitSettings> {
     let login_per_account_ip = reader.required("limits.login_per_account_ip", units::rate);
     let signup_per_ip = reader.required("limits.signup_per_ip", units::rate);
     let refresh_per_session = reader.required("limits.refresh_per_session", units::rate);
+    let introspect_per_client = reader.required("limits.introspect_per_client", units::rate);
+    let per_ip = reader.required("limits.per_ip", units::rate);
     if matches!(enabled, Ok(false)) {
         reader.warn("limits.enabled is false: passwords can be tried as fast as they hash");
     }
@@ -176,6 +178,8 @@ pub(super) fn limits(reader: &mut Reader<'_>) -> Checked<LimitSettings> {
         login_per_account_ip: login_per_account_ip?,
         signup_per_ip: signup_per_ip?,
         refresh_per_session: refresh_per_session?,
+        introspect_per_client: introspect_per_client?,
+        per_ip: per_ip?,
     })
 }
 

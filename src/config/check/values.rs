@@ -13,14 +13,34 @@ use ipnet::IpNet;
 
 use crate::config::{problem::Mistake, units};
 
+/// Reads a network. IPv4 written as IPv6 (`::ffff:10.0.0.0/104`) is IPv4, as the addresses it is held against.
 pub(super) fn network(text: &str) -> Result<IpNet, Mistake> {
     let bare = text.parse::<IpAddr>().map(IpNet::from);
-    text.parse::<IpNet>().or(bare).map_err(|_| {
+    let network = text.parse::<IpNet>().or(bare).map_err(|_| {
         Mistake::new(
             format!("{text:?} is not a network"),
             "write addresses or networks: 10.0.0.0/8, 192.168.1.7, fd00::/8",
         )
-    })
+    })?;
+    let mapped = network.prefix_len().checked_sub(96);
+    match (network.addr().to_canonical(), mapped) {
+        (IpAddr::V4(address), Some(prefix)) if network.addr().is_ipv6() => {
+            Ok(IpNet::new(address.into(), prefix).unwrap_or(network))
+        }
+        _ => Ok(network),
+    }
+}
+
+/// Reads what keys in Redis begin with. Braces would choose the slot of a cluster.
+pub(super) fn key_prefix(text: &str) -> Result<String, Mistake> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":._-/".contains(&byte);
+    if (1..=64).contains(&text.len()) && text.bytes().all(plain) {
+        return Ok(text.to_owned());
+    }
+    Err(Mistake::new(
+        format!("{text:?} is not such a prefix"),
+        "write 1 to 64 letters, digits, or : . _ - /, as in keyward:",
+    ))
 }
 
 pub(super) fn level(text: &str) -> Result<tracing::Level, Mistake> {

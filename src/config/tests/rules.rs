@@ -91,7 +91,24 @@ fn what_is_allowed_and_probably_not_meant_is_a_warning() {
     warned(&[("KEYWARD_EVENTS_URL", "http://hooks.example.com/x"), signed], "plain http");
     warned(&[("KEYWARD_LIMITS_ENABLED", "false")], "limits.enabled");
     warned(&[("PORT", "8080")], "KEYWARD_ISSUER");
-    warned(&[("KEYWARD_TRUSTED_PROXIES", "::/0")], "every address");
+}
+
+#[test]
+fn a_list_of_proxies_that_trusts_everyone_is_a_mistake() {
+    for everyone in ["0.0.0.0/0", "::/0", "10.0.0.0/8,0.0.0.0/1,128.0.0.0/1", "::ffff:0.0.0.0/96"] {
+        refused(&[("KEYWARD_TRUSTED_PROXIES", everyone)], "trusted_proxies", "every address");
+    }
+    let mapped = settings(&[("KEYWARD_TRUSTED_PROXIES", "::ffff:10.0.0.0/104")]).trusted_proxies;
+    assert_eq!(mapped.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.0.0.0/8"]);
+    refused(&[("KEYWARD_PROXY_HEADER", "x-real-ip")], "proxy_header", "x-forwarded-for, forwarded");
+}
+
+#[test]
+fn keys_in_redis_choose_no_slot() {
+    assert_eq!(settings(&[]).redis_key_prefix, "keyward:");
+    for prefix in ["", "a b", "{a}", "keyward*"] {
+        refused(&[("KEYWARD_REDIS_KEY_PREFIX", prefix)], "redis_key_prefix", "");
+    }
 }
 
 #[test]

@@ -89,6 +89,7 @@ impl TestServer {
         let app = Arc::new(app);
         let server = Server::bind(&app, &settings).expect("ports are free");
         let bound = server.bound().expect("addresses");
+        app.limits_connect().await;
         let (stop_server, stopped) = oneshot::channel::<()>();
         let (stop_relay, relay_stopped) = watch::channel(false);
         let serving = tokio::spawn(async move {
