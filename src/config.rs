@@ -28,7 +28,9 @@ pub use settings::{
     LimitSettings, LockSettings, LogFormat, PasswordSettings, Pooler, RetentionSettings, Settings,
     SigningAlgorithm, SignupSettings, TlsFiles, TlsSettings, TokenSettings, TokenTyp,
 };
-pub use sinks::{AmqpTarget, Sink, SinkTarget};
+pub use sinks::{
+    AmqpTarget, KafkaLogin, KafkaTarget, NatsLogin, NatsTarget, SaslMechanism, Sink, SinkTarget, Tls,
+};
 pub use sources::Sources;
 pub use units::Rate;
 pub use urls::DatabaseUrl;

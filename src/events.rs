@@ -5,12 +5,20 @@
 //! remembers that.
 
 mod amqp;
+mod authorities;
 mod envelope;
+#[cfg(feature = "kafka")]
+mod kafka;
+mod link;
+mod nats;
 
 use std::time::Duration;
 
 use amqp::Amqp;
 pub use envelope::Envelope;
+#[cfg(feature = "kafka")]
+use kafka::Kafka;
+use nats::Nats;
 
 use crate::config::{Sink, SinkTarget};
 use crate::domain::{EventId, UserId};
@@ -63,6 +71,9 @@ enum Place {
     /// One structured log line an event.
     Log,
     Amqp(Amqp),
+    #[cfg(feature = "kafka")]
+    Kafka(Kafka),
+    Nats(Nats),
 }
 
 impl Publisher {
@@ -70,7 +81,18 @@ impl Publisher {
     pub fn new(sink: &Sink) -> Result<Self, String> {
         let place = match &sink.target {
             SinkTarget::Log => Place::Log,
-            SinkTarget::Amqp(target) => Place::Amqp(Amqp::new(target)),
+            SinkTarget::Amqp(target) => Place::Amqp(Amqp::new(target)?),
+            #[cfg(feature = "kafka")]
+            SinkTarget::Kafka(target) => Place::Kafka(Kafka::new(target)?),
+            #[cfg(not(feature = "kafka"))]
+            SinkTarget::Kafka(_) => {
+                return Err(
+                    "events_url: this keyward was built without Kafka\n  fix: build one with `cargo build \
+                            --release`, whose features include it"
+                        .to_owned(),
+                );
+            }
+            SinkTarget::Nats(target) => Place::Nats(Nats::new(target)?),
         };
         Ok(Self { sink: sink.name.clone(), place })
     }
@@ -86,7 +108,9 @@ impl Publisher {
     pub const fn concurrency(&self) -> usize {
         match self.place {
             Place::Log => 1,
-            Place::Amqp(_) => 512,
+            Place::Amqp(_) | Place::Nats(_) => 512,
+            #[cfg(feature = "kafka")]
+            Place::Kafka(_) => 512,
         }
     }
 
@@ -99,6 +123,9 @@ impl Publisher {
                 Ok(Receipt::Taken)
             }
             Place::Amqp(amqp) => in_time(amqp.publish(message)).await,
+            #[cfg(feature = "kafka")]
+            Place::Kafka(kafka) => in_time(kafka.publish(message)).await,
+            Place::Nats(nats) => in_time(nats.publish(message)).await,
         }
     }
 
@@ -107,6 +134,9 @@ impl Publisher {
         match &self.place {
             Place::Log => {}
             Place::Amqp(amqp) => amqp.close().await,
+            #[cfg(feature = "kafka")]
+            Place::Kafka(kafka) => kafka.close().await,
+            Place::Nats(nats) => nats.close().await,
         }
     }
 }

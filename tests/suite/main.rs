@@ -38,11 +38,15 @@ mod headers;
 #[cfg(test)]
 mod introspection;
 #[cfg(test)]
+mod kafka;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 mod logout;
 #[cfg(test)]
 mod migrations;
+#[cfg(test)]
+mod nats;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
