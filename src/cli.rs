@@ -2,6 +2,7 @@
 
 mod clients;
 mod config;
+mod events;
 mod healthcheck;
 mod keys;
 mod log;
@@ -80,10 +81,14 @@ enum Command {
     Clients(clients::Arguments),
     /// List, rotate and revoke signing keys; works beside a running server
     Keys(keys::Arguments),
+    /// Look at events on their way out, publish them again, or give them up; works beside a running server
+    Events(events::Arguments),
     /// Ask a running server whether it is ready: exit code 0 or 1
     Healthcheck,
     /// Print the OpenAPI document
     Openapi,
+    /// Print the AsyncAPI document
+    Asyncapi,
 }
 
 /// Why a command failed: the exit code, and what to tell.
@@ -150,9 +155,14 @@ async fn run(arguments: Arguments) -> Result<(), Exit> {
         Some(Command::Sessions(arguments)) => sessions::run(&settings, arguments).await,
         Some(Command::Clients(arguments)) => clients::run(&settings, arguments).await,
         Some(Command::Keys(arguments)) => keys::run(&settings, arguments).await,
+        Some(Command::Events(arguments)) => events::run(&settings, arguments).await,
         Some(Command::Healthcheck) => healthcheck::run(&settings).await,
         Some(Command::Openapi) => {
             print(&crate::http::openapi_document());
+            Ok(())
+        }
+        Some(Command::Asyncapi) => {
+            print(&crate::app::asyncapi_document());
             Ok(())
         }
     }

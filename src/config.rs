@@ -30,9 +30,10 @@ pub use settings::{
 };
 pub use sinks::{
     AmqpTarget, KafkaLogin, KafkaTarget, NatsLogin, NatsTarget, SaslMechanism, Sink, SinkTarget, Tls,
+    WebhookSecret, WebhookTarget,
 };
 pub use sources::Sources;
-pub use units::Rate;
+pub use units::{Rate, parse_duration};
 pub use urls::DatabaseUrl;
 
 /// Reads and checks all settings.

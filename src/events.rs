@@ -5,23 +5,29 @@
 //! remembers that.
 
 mod amqp;
+mod asyncapi;
 mod authorities;
+mod catalogue;
 mod envelope;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod link;
 mod nats;
+mod webhook;
 
 use std::time::Duration;
 
 use amqp::Amqp;
+pub use asyncapi::document as asyncapi_document;
+pub use catalogue::{EventType, Member, catalogue};
 pub use envelope::Envelope;
 #[cfg(feature = "kafka")]
 use kafka::Kafka;
 use nats::Nats;
+use webhook::Webhook;
 
-use crate::config::{Sink, SinkTarget};
-use crate::domain::{EventId, UserId};
+use crate::config::{EventsSettings, Sink, SinkTarget};
+use crate::domain::{EventId, Timestamp, UserId};
 
 /// How long a place may take for one event before it counts as away.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,6 +40,7 @@ pub struct Message {
     pub kind: String,
     /// Whom it is about; `None` when it is about the installation.
     pub subject: Option<UserId>,
+    pub attempted_at: Timestamp,
     /// CloudEvents 1.0, structured JSON.
     pub body: Vec<u8>,
 }
@@ -74,11 +81,12 @@ enum Place {
     #[cfg(feature = "kafka")]
     Kafka(Kafka),
     Nats(Nats),
+    Webhook(Webhook),
 }
 
 impl Publisher {
     /// Makes a publisher that is not connected yet; `Err` says which setting is wrong and what to write instead.
-    pub fn new(sink: &Sink) -> Result<Self, String> {
+    pub fn new(sink: &Sink, events: &EventsSettings) -> Result<Self, String> {
         let place = match &sink.target {
             SinkTarget::Log => Place::Log,
             SinkTarget::Amqp(target) => Place::Amqp(Amqp::new(target)?),
@@ -93,6 +101,7 @@ impl Publisher {
                 );
             }
             SinkTarget::Nats(target) => Place::Nats(Nats::new(target)?),
+            SinkTarget::Webhook(target) => Place::Webhook(Webhook::new(target, events)?),
         };
         Ok(Self { sink: sink.name.clone(), place })
     }
@@ -111,6 +120,7 @@ impl Publisher {
             Place::Amqp(_) | Place::Nats(_) => 512,
             #[cfg(feature = "kafka")]
             Place::Kafka(_) => 512,
+            Place::Webhook(_) => Webhook::CONCURRENCY,
         }
     }
 
@@ -126,13 +136,15 @@ impl Publisher {
             #[cfg(feature = "kafka")]
             Place::Kafka(kafka) => in_time(kafka.publish(message)).await,
             Place::Nats(nats) => in_time(nats.publish(message)).await,
+            // It keeps its own time: there, a late answer says nothing about other events.
+            Place::Webhook(webhook) => webhook.publish(message).await,
         }
     }
 
     /// Parts from the place in order; what is not confirmed by then stays in the outbox.
     pub async fn close(&self) {
         match &self.place {
-            Place::Log => {}
+            Place::Log | Place::Webhook(_) => {}
             Place::Amqp(amqp) => amqp.close().await,
             #[cfg(feature = "kafka")]
             Place::Kafka(kafka) => kafka.close().await,

@@ -10,6 +10,7 @@ mod bearer;
 mod caller;
 mod docs;
 mod error_pages;
+mod event_docs;
 mod health;
 mod input;
 mod introspect;

@@ -2,6 +2,8 @@
 //! Keyward is held against, interleaved in one run because the machine's speed drifts.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints")]
 
+mod database;
+mod events;
 mod http;
 mod limit;
 mod refresh;
@@ -23,8 +25,13 @@ async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let measured = match words.as_slice() {
-        ["refresh", binary, postgres] => refresh::run(binary, postgres).await,
-        _ => Err("usage: keyward-bench refresh KEYWARD_BINARY POSTGRES_URL".into()),
+        ["refresh", binary, postgres, _] => {
+            database::with(postgres, async |url| refresh::run(binary, &url).await).await
+        }
+        ["events", binary, postgres, amqp] => {
+            database::with(postgres, async |url| events::run(binary, &url, amqp).await).await
+        }
+        _ => Err("usage: keyward-bench refresh|events KEYWARD_BINARY POSTGRES_URL AMQP_URL".into()),
     };
     match measured {
         Ok(()) => ExitCode::SUCCESS,

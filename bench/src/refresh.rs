@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use serde_json::json;
+use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{AssertSqlSafe, PgPool};
-use uuid::Uuid;
 
 use crate::http::{Connection, member};
 use crate::limit::{CONNECTIONS, SingleRowUpdates, per_second};
@@ -21,16 +20,7 @@ const CLIENTS: usize = 256;
 /// The goal of the design.
 const GOAL: f64 = 1.5;
 
-pub(crate) async fn run(binary: &str, postgres: &str) -> Outcome<()> {
-    let admin = PgPoolOptions::new().max_connections(1).connect(postgres).await?;
-    let name = format!("keyward_bench_{}", Uuid::new_v4().simple());
-    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await?;
-    let measured = measure(binary, &in_database(postgres, &name)?).await;
-    sqlx::raw_sql(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&admin).await?;
-    measured
-}
-
-async fn measure(binary: &str, url: &str) -> Outcome<()> {
+pub(crate) async fn run(binary: &str, url: &str) -> Outcome<()> {
     let server = Server::start(binary, url).await?;
     let mut clients = Clients::log_in(&server.address).await?;
     let mut rotations = Rotations::prepare(url).await?;
@@ -140,12 +130,4 @@ impl Clients {
     fn others(&self) -> BTreeMap<u16, u64> {
         self.others.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-}
-
-/// Names another database in a PostgreSQL URL.
-fn in_database(url: &str, name: &str) -> Outcome<String> {
-    let (url, query) = url.split_once('?').map_or((url, None), |(url, query)| (url, Some(query)));
-    let (server, _) =
-        url.rsplit_once('/').filter(|(server, _)| server.contains("://")).ok_or("no database in the URL")?;
-    Ok(query.map_or_else(|| format!("{server}/{name}"), |query| format!("{server}/{name}?{query}")))
 }

@@ -20,6 +20,14 @@ pub(crate) struct Server {
 impl Server {
     /// Starts with a cheap password hash: sessions are made by logins, and logins are not measured here.
     pub(crate) async fn start(binary: &str, database_url: &str) -> Outcome<Self> {
+        Self::start_with(binary, database_url, &[]).await
+    }
+
+    pub(crate) async fn start_with(
+        binary: &str,
+        database_url: &str,
+        environment: &[(&str, &str)],
+    ) -> Outcome<Self> {
         let (port, management) = (free_port()?, free_port()?);
         let address = format!("127.0.0.1:{port}");
         let process = Command::new(binary)
@@ -31,6 +39,7 @@ impl Server {
             .env("KEYWARD_ARGON2_MEMORY_KIB", "64")
             .env("KEYWARD_ARGON2_ITERATIONS", "1")
             .env("KEYWARD_LIMITS_ENABLED", "false")
+            .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .kill_on_drop(true)
             .spawn()?;

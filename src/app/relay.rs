@@ -3,10 +3,13 @@
 //! One replica relays to a sink at a time, under a fenced lease: one that slept through it can
 //! neither claim nor settle, so an event may be published twice and is never skipped.
 
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::outlet::Outlet;
@@ -33,6 +36,8 @@ pub struct Relay {
     pub(super) outlet: Arc<Outlet>,
     holder: String,
     lease: Option<(Lease, Timestamp)>,
+    /// Once true, nothing more is taken up.
+    pub(super) stop: watch::Receiver<bool>,
 }
 
 /// What came of looking once.
@@ -51,39 +56,43 @@ impl App {
     #[must_use]
     pub fn relays(&self) -> Vec<Relay> {
         let holder = random::uuid_v7(self.now()).to_string();
-        let relay = |outlet| Relay { outlet: Arc::clone(outlet), holder: holder.clone(), lease: None };
+        let (_, stop) = watch::channel(false);
+        let relay = |outlet| Relay {
+            outlet: Arc::clone(outlet),
+            holder: holder.clone(),
+            lease: None,
+            stop: stop.clone(),
+        };
         self.outlets.iter().map(relay).collect()
     }
 
-    /// Publishes what is due, once.
+    /// Publishes what is due, once; what becomes due meanwhile too, as long as an answer is slow.
     pub async fn relay_once(&self, relay: &mut Relay) -> Result<Relayed, Error> {
         let Some(lease) = self.relay_lease(relay).await? else { return Ok(Relayed::Elsewhere) };
         let places = relay.outlet.publisher.concurrency();
-        let due =
-            self.outbox_due(relay, lease.clone(), (places * CLAIMED_PER_PLACE).max(CLAIMED_AT_LEAST)).await?;
+        let limit = (places * CLAIMED_PER_PLACE).max(CLAIMED_AT_LEAST);
+        let mut waiting = VecDeque::from(self.outbox_due(relay, lease.clone(), limit).await?);
+        let mut claimed: HashSet<EventId> = waiting.iter().map(|delivery| delivery.event.id).collect();
         let outlet = Arc::clone(&relay.outlet);
         let away: OnceLock<String> = OnceLock::new();
-        let hand_over = |delivery| {
+        let hand_over = |delivery: Delivery| {
             let (outlet, away) = (&outlet, &away);
             async move {
-                // Once the sink is found away, the rest of the batch need not find out too.
-                if away.get().is_some() {
-                    return None;
-                }
-                match self.hand_over(outlet, &delivery).await {
-                    Ok(outcome) => Some((delivery.event.id, outcome)),
-                    Err(reason) => {
-                        let _ = away.set(reason);
-                        None
-                    }
-                }
+                let handed_over = self.hand_over(outlet, &delivery).await;
+                (delivery.event.id, handed_over.map_err(|reason| drop(away.set(reason))).ok())
             }
         };
-        let mut outcomes = Box::pin(
-            stream::iter(due).map(hand_over).buffer_unordered(places).ready_chunks(SETTLED_TOGETHER),
-        );
+        let mut under_way = FuturesUnordered::new();
         let (mut settled, mut renew_at) = (0, Instant::now() + RENEW_AFTER);
         loop {
+            // Once the sink is found away, the rest of the batch need not find out too.
+            while under_way.len() < places
+                && away.get().is_none()
+                && let Some(delivery) = waiting.pop_front()
+            {
+                under_way.push(hand_over(delivery));
+            }
+            let mut outcomes = (&mut under_way).ready_chunks(SETTLED_TOGETHER);
             let chunk = tokio::select! {
                 chunk = outcomes.next() => chunk,
                 () = tokio::time::sleep_until(renew_at) => {
@@ -92,14 +101,23 @@ impl App {
                     if self.relay_lease(relay).await?.is_none() {
                         return Ok(Relayed::Elsewhere);
                     }
+                    // An event that nobody answers must not hold up all that came after it.
+                    if waiting.is_empty() && away.get().is_none() && !*relay.stop.borrow() {
+                        let due = self.outbox_due(relay, lease.clone(), limit).await?;
+                        waiting.extend(due.into_iter().filter(|delivery| claimed.insert(delivery.event.id)));
+                    }
                     continue;
                 }
             };
             let Some(chunk) = chunk else { break };
-            settled +=
-                self.outbox_settle(relay, chunk.into_iter().flatten().collect(), lease.clone()).await?;
+            let (ids, outcomes): (Vec<_>, Vec<_>) = chunk.into_iter().unzip();
+            let outcomes = ids.iter().copied().zip(outcomes).filter_map(|(id, outcome)| Some((id, outcome?)));
+            settled += self.outbox_settle(relay, outcomes.collect(), lease.clone()).await?;
+            for id in ids {
+                claimed.remove(&id);
+            }
         }
-        drop(outcomes);
+        drop(under_way);
         let away = away.into_inner();
         outlet.note(away.as_deref());
         Ok(away.map_or(Relayed::Settled(settled), Relayed::Away))
@@ -116,7 +134,13 @@ impl App {
             Ok(body) => body,
             Err(error) => return Ok(refused(error.to_string())),
         };
-        let message = Message { id: event.id, kind: event.kind.clone(), subject: event.subject, body };
+        let message = Message {
+            id: event.id,
+            kind: event.kind.clone(),
+            subject: event.subject,
+            attempted_at: self.now(),
+            body,
+        };
         let (sink, started) = (outlet.sink().to_owned(), Instant::now());
         let outcome = match outlet.publisher.publish(&message).await {
             Ok(Receipt::Taken) => {
@@ -175,7 +199,7 @@ impl App {
         {
             return Ok(Some(lease.clone()));
         }
-        let (name, holder) = (format!("relay/{}", relay.outlet.sink()), relay.holder.clone());
+        let (name, holder) = (lease_name(relay.outlet.sink()), relay.holder.clone());
         let taken = self
             .store
             .write("lease_take", move |tx| {
@@ -183,9 +207,16 @@ impl App {
             })
             .await;
         // Until the answer is known, nothing is published under the old lease.
-        relay.lease = None;
+        let before = relay.lease.take().map(|(lease, _)| lease.fence);
         relay.outlet.set_relaying(false);
         let lease: Option<Lease> = taken?;
+        if let Some(lease) = lease.as_ref().filter(|lease| before != Some(lease.fence)) {
+            tracing::info!(
+                sink = relay.outlet.sink(),
+                holder = lease.holder,
+                "relays to this sink from now on"
+            );
+        }
         relay.outlet.set_relaying(lease.is_some());
         relay.lease = lease.clone().map(|lease| (lease, now));
         Ok(lease)
@@ -194,15 +225,23 @@ impl App {
     pub(super) async fn relay_release(&self, relay: Relay) {
         relay.outlet.publisher.close().await;
         let Some((lease, _)) = relay.lease else { return };
-        let now = self.now();
+        // As if it had expired long ago: who asks later must not take us for one that is only silent.
+        let long_ago = Timestamp::from_micros(0);
         let released = self
             .store
-            .write("lease_release", move |tx| Box::pin(async move { tx.lease_release(&lease, now).await }))
+            .write("lease_release", move |tx| {
+                Box::pin(async move { tx.lease_release(&lease, long_ago).await })
+            })
             .await;
         if let Err(error) = released {
             tracing::debug!(%error, "relay lease runs out by itself");
         }
     }
+}
+
+/// Names the right to relay to a sink.
+pub(super) fn lease_name(sink: &str) -> String {
+    format!("relay/{sink}")
 }
 
 const fn word(outcome: &DeliveryOutcome) -> &'static str {

@@ -26,7 +26,10 @@ const LATE: Duration = Duration::from_secs(30);
 impl App {
     /// Relays to every sink until `stop` turns true, then gives the leases back.
     pub async fn relay_run(&self, stop: watch::Receiver<bool>) {
-        let relays = self.relays().into_iter().map(|relay| self.relay_to_one(relay, stop.clone()));
+        let relays = self.relays().into_iter().map(|mut relay| {
+            relay.stop = stop.clone();
+            self.relay_to_one(relay)
+        });
         let mut stopped = stop.clone();
         let beside = async {
             tokio::join!(self.outbox_announce(), self.outbox_listen(), self.outbox_measure());
@@ -55,7 +58,8 @@ impl App {
             .collect()
     }
 
-    async fn relay_to_one(&self, mut relay: Relay, mut stop: watch::Receiver<bool>) {
+    async fn relay_to_one(&self, mut relay: Relay) {
+        let mut stop = relay.stop.clone();
         let mut bell = self.outbox_bell.hear();
         let (mut away_for, mut database_away) = (AWAY_FIRST, false);
         while !*stop.borrow() {

@@ -67,7 +67,7 @@ fn first_admin(settings: &Settings) -> Result<Option<Signup>, StartError> {
 }
 
 fn outlets(settings: &Settings) -> Result<Vec<Arc<Outlet>>, StartError> {
-    let made = settings.events_url.iter().map(Publisher::new);
+    let made = settings.events_url.iter().map(|sink| Publisher::new(sink, &settings.events));
     let (made, wrong): (Vec<_>, Vec<_>) = made.partition(Result::is_ok);
     let wrong: Vec<String> = wrong.into_iter().filter_map(Result::err).collect();
     if wrong.is_empty() {

@@ -2,6 +2,7 @@
 
 mod sections;
 mod values;
+mod webhook;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -61,6 +62,9 @@ fn assemble(reader: &mut Reader<'_>, cores: usize, fresh_key: &dyn Fn() -> [u8; 
     let tls = sections::tls(reader);
     let admin = sections::admin(reader, password.as_ref().ok());
     let events = sections::events(reader);
+    if let (Ok(sinks), Ok(events)) = (&events_url, &events) {
+        webhook::signed(reader, sinks, events, fresh_key);
+    }
 
     let issuer = issuer?;
     Ok(Settings {

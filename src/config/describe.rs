@@ -58,7 +58,7 @@ fn written(key: &Key, value: &Value) -> String {
         Kind::SecretUrl => urls::redact(value.joined().trim()),
         Kind::SecretUrlList => {
             let members = sinks::members(&value.items());
-            members.iter().map(|member| urls::redact(member)).collect::<Vec<_>>().join(", ")
+            members.iter().map(|member| sinks::redact(member)).collect::<Vec<_>>().join(", ")
         }
         Kind::SecretList => vec![REDACTED; value.items().len()].join(", "),
     }

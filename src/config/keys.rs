@@ -85,6 +85,8 @@ pub const KEYS: &[Key] = &[
     Key::plain("admin.email"),
     Key::new("admin.password", Kind::Secret),
     Key::new("events.require_route", Kind::List),
+    Key::new("events.webhook_secrets", Kind::SecretList),
+    Key::plain("events.webhook_ca"),
 ];
 
 impl Key {

@@ -87,7 +87,7 @@ impl MasterKey {
             <[u8; 32]>::try_from(decoded.as_slice())
                 .map_err(|_| Mistake::new(format!("holds {} bytes, a key has 32", decoded.len()), FIX))?,
         );
-        if is_made_up(&bytes) {
+        if is_made_up(bytes.as_slice()) {
             return Err(Mistake::new("is not random, somebody made it up", FIX));
         }
         Ok(Self(bytes))
@@ -141,7 +141,8 @@ impl MasterKeys {
     }
 }
 
-fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+/// Reads base64 in either alphabet, padded or not.
+pub(super) fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     [STANDARD, URL_SAFE]
         .iter()

@@ -6,7 +6,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
-use super::{DatabaseUrl, MasterKeys, Rate, Secret, Sink};
+use super::{DatabaseUrl, MasterKeys, Rate, Secret, Sink, WebhookSecret};
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -146,6 +146,10 @@ pub struct AdminSettings {
 pub struct EventsSettings {
     /// Types of events that stay pending until a queue takes them.
     pub require_route: Vec<String>,
+    /// Each signs every webhook; at least one where there is a webhook.
+    pub webhook_secrets: Vec<WebhookSecret>,
+    /// PEM file of an authority that vouches for receivers, besides those of the system.
+    pub webhook_ca: Option<PathBuf>,
 }
 
 /// Defines an enum and the words that stand for it in a setting.

@@ -4,6 +4,7 @@ mod cluster_url;
 mod kafka;
 mod nats;
 mod options;
+mod webhook;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use super::{Secret, problem::Mistake, urls};
 pub use kafka::{KafkaLogin, KafkaTarget, SaslMechanism};
 pub use nats::{NatsLogin, NatsTarget};
 use options::Options;
+pub use webhook::{WebhookSecret, WebhookTarget};
 
 const FIX: &str =
     "write log: or a URL that begins with amqp://, amqps://, kafka://, nats://, https:// or http://";
@@ -33,6 +35,7 @@ pub enum SinkTarget {
     Amqp(AmqpTarget),
     Kafka(KafkaTarget),
     Nats(NatsTarget),
+    Webhook(WebhookTarget),
 }
 
 /// A topic exchange of `RabbitMQ`.
@@ -56,7 +59,7 @@ impl Sink {
     /// What is allowed and yet probably not meant.
     pub(super) fn warning(&self) -> Option<String> {
         let shows_password = match &self.target {
-            SinkTarget::Log | SinkTarget::Amqp(_) => false,
+            SinkTarget::Log | SinkTarget::Amqp(_) | SinkTarget::Webhook(_) => false,
             SinkTarget::Kafka(target) => target.shows_password(),
             SinkTarget::Nats(target) => target.shows_password(),
         };
@@ -107,6 +110,14 @@ pub(super) fn members<'a>(parts: &[&'a str]) -> Vec<std::borrow::Cow<'a, str>> {
     members
 }
 
+/// Shows a member without its secrets, and with its name.
+pub(super) fn redact(member: &str) -> String {
+    match member.rsplit_once('#') {
+        Some((url, name)) if checked_name(name).is_ok() => format!("{}#{name}", urls::redact(url)),
+        _ => urls::redact(member),
+    }
+}
+
 fn sink(text: &str) -> Result<Sink, Vec<Mistake>> {
     let (text, name) = match text.trim().split_once('#') {
         Some((text, name)) => (text, Some(checked_name(name)?)),
@@ -117,6 +128,7 @@ fn sink(text: &str) -> Result<Sink, Vec<Mistake>> {
         Some(("amqp" | "amqps", _)) => ("amqp", SinkTarget::Amqp(amqp(text)?)),
         Some(("kafka", _)) => ("kafka", SinkTarget::Kafka(kafka::parse(text)?)),
         Some(("nats", _)) => ("nats", SinkTarget::Nats(nats::parse(text)?)),
+        Some(("https" | "http", _)) => ("webhook", SinkTarget::Webhook(webhook::target(text)?)),
         _ => return Err(Mistake::new(urls::unsupported(text), FIX).into()),
     };
     Ok(Sink { name: name.unwrap_or_else(|| default_name.to_owned()), target })
@@ -160,7 +172,13 @@ mod tests {
             ["amqp", "audit", "far"]
         );
         assert_eq!(names(&["kafka://a,b", "nats://a,b", "kafka://c#far"]), ["kafka", "nats", "far"]);
-        for twice in [["log:", "log:"], ["amqp://a", "amqps://b"], ["log:#a", "amqp://h#a"]] {
+        assert_eq!(names(&["https://a/b", "http://a/b?c=d#billing"]), ["webhook", "billing"]);
+        for twice in [
+            ["log:", "log:"],
+            ["amqp://a", "amqps://b"],
+            ["log:#a", "amqp://h#a"],
+            ["https://a/b", "http://c/d"],
+        ] {
             let mistakes = parse(&twice).unwrap_err();
             assert!(mistakes[0].message.contains("two sinks"), "{mistakes:?}");
         }
@@ -171,7 +189,7 @@ mod tests {
 
     #[test]
     fn every_wrong_member_is_told() {
-        assert_eq!(parse(&["ftp://h", "log:", "sqs://h", "amqp://"]).unwrap_err().len(), 3);
+        assert_eq!(parse(&["ftp://h", "log:", "sqs://h", "amqp://", "https://"]).unwrap_err().len(), 4);
         for text in ["log", "log:x", "amqp://", "hunter2", "amqp://h?exchang=x", "amqp://h?ca=/x.pem"] {
             let mistakes = parse(&[text]).unwrap_err();
             assert!(!format!("{mistakes:?}").contains("hunter2"), "{text}");
@@ -181,6 +199,13 @@ mod tests {
     #[test]
     fn commas_inside_a_member_do_not_part_it() {
         assert_eq!(members(&["kafka://a:9092", "b:9092/t", "log:"]), ["kafka://a:9092,b:9092/t", "log:"]);
+    }
+
+    #[test]
+    fn a_sink_is_shown_with_its_name_and_without_its_secrets() {
+        assert_eq!(redact("https://h/T0/hush#billing"), "https://h/[redacted]#billing");
+        assert_eq!(redact("log:#audit"), "log:#audit");
+        assert_eq!(redact("amqp://u:hush#HUSH@h"), "amqp://u:[redacted]@h");
     }
 
     #[test]

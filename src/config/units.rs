@@ -16,6 +16,11 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
+/// Reads a duration outside the settings; `Err` says what to write instead.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    duration(text).map_err(|Mistake { message, fix }| format!("{message}: {fix}"))
+}
+
 /// Reads a whole number with one of `ms s m h d`; at most ten years, so that no sum with a timestamp overflows.
 pub(super) fn duration(text: &str) -> Result<Duration, Mistake> {
     const FIX: &str = "write a whole number with a unit: 500ms, 10s, 15m, 1h or 7d";

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::domain::Password;
 use crate::random;
 
+const SALT_LEN: usize = 16;
 const OUTPUT_LEN: usize = 32;
 
 /// What a hash costs, and how many may run and wait.
@@ -125,10 +126,10 @@ impl Drop for Ticket<'_> {
 }
 
 impl HashPool {
-    /// Starts the threads, and makes one hash to know that the settings work.
+    /// Starts the threads.
     pub fn start(settings: HashSettings) -> Result<Self, HashError> {
-        let params = params(settings)?;
-        let decoy = hash(&params, &random::bytes::<32>(), &mut Vec::new())?;
+        // The hash of no password that anybody knows: to draw one at random costs a start nothing.
+        let decoy = phc(&params(settings)?, &random::bytes(), &random::bytes())?;
         let shared = Arc::new(Shared::default());
         for number in 0..settings.threads {
             let shared = Arc::clone(&shared);
@@ -200,15 +201,19 @@ fn params(settings: HashSettings) -> Result<Params, HashError> {
 }
 
 fn hash(params: &Params, password: &[u8], memory: &mut Vec<Block>) -> Result<String, HashError> {
-    let salt = random::bytes::<16>();
+    let salt = random::bytes::<SALT_LEN>();
     let mut out = [0; OUTPUT_LEN];
     fill(Algorithm::Argon2id, Version::V0x13, params, (password, &salt), &mut out, memory)?;
+    phc(params, &salt, &out)
+}
+
+fn phc(params: &Params, salt: &[u8; SALT_LEN], out: &[u8; OUTPUT_LEN]) -> Result<String, HashError> {
     let phc = PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),
         version: Some(Version::V0x13.into()),
         params: ParamsString::try_from(params).map_err(|_| HashError::Stored("parameters"))?,
-        salt: Some(Salt::new(&salt).map_err(|_| HashError::Stored("salt"))?),
-        hash: Some(Output::new(&out).map_err(|_| HashError::Stored("output"))?),
+        salt: Some(Salt::new(salt).map_err(|_| HashError::Stored("salt"))?),
+        hash: Some(Output::new(out).map_err(|_| HashError::Stored("output"))?),
     };
     Ok(phc.to_string())
 }
@@ -294,6 +299,15 @@ mod tests {
         assert_eq!(check("right", Some(stored.clone())).await.unwrap(), Verified::Right { weak: false });
         assert_eq!(check("wrong", Some(stored)).await.unwrap(), Verified::Wrong);
         assert_eq!(check("right", None).await.unwrap(), Verified::Wrong);
+    }
+
+    #[test]
+    fn the_decoy_costs_what_a_hash_costs() {
+        let pool = HashPool::start(CHEAP).unwrap();
+        assert!(pool.decoy.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{}", pool.decoy);
+        let verified = verify(CHEAP, &pool.decoy, b"any", &mut Vec::new());
+        assert_eq!(verified.unwrap(), Verified::Wrong, "worked on, not refused");
+        assert_ne!(pool.decoy, HashPool::start(CHEAP).unwrap().decoy);
     }
 
     #[tokio::test]

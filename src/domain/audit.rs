@@ -27,6 +27,8 @@ pub enum SecurityEvent {
     SigningKeyRevoked,
     /// Sealed anew with the current master key; the older ones may go.
     SigningKeysResealed,
+    EventsReplayed,
+    EventsAbandoned,
 }
 
 impl SecurityEvent {
@@ -53,6 +55,8 @@ impl SecurityEvent {
             Self::SigningKeyPromoted => "signing_key_promoted",
             Self::SigningKeyRevoked => "signing_key_revoked",
             Self::SigningKeysResealed => "signing_keys_resealed",
+            Self::EventsReplayed => "events_replayed",
+            Self::EventsAbandoned => "events_abandoned",
         }
     }
 }

@@ -61,7 +61,7 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    const ALL: [Self; 8] = [
+    pub const ALL: [Self; 8] = [
         Self::Logout,
         Self::LogoutAll,
         Self::Revoked,

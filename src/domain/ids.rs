@@ -59,6 +59,9 @@ id!(
 );
 
 impl EventId {
+    /// Above every identifier that an event can have.
+    pub const MAX: Self = Self(Uuid::max());
+
     /// Returns the least identifier that an event of this time can have: `UUIDv7` begins with milliseconds (RFC 9562 §5.7).
     #[must_use]
     pub fn first_at(time: Timestamp) -> Self {

@@ -13,8 +13,9 @@ use utoipa_axum::routes;
 use super::openapi::Description;
 use super::problem::{Code, Problem};
 use super::{
-    admin_keys, admin_password, admin_roles, admin_sessions, admin_users, docs, error_pages, health,
-    introspect, jwks, login, logout, me, metadata, password, refresh, request, revoke, sessions, signup,
+    admin_keys, admin_password, admin_roles, admin_sessions, admin_users, docs, error_pages, event_docs,
+    health, introspect, jwks, login, logout, me, metadata, password, refresh, request, revoke, sessions,
+    signup,
 };
 use crate::app::App;
 use crate::config::Settings;
@@ -48,10 +49,15 @@ pub(super) fn api() -> OpenApiRouter<Arc<App>> {
 
 pub(super) fn router(app: Arc<App>, settings: &Settings) -> Router {
     let (api, _) = api().split_for_parts();
-    let mut routes = api.route("/docs/errors/{code}", get(error_pages::page));
+    let mut routes = api
+        .route("/docs/errors/{code}", get(error_pages::page))
+        .route("/docs/events/schemas/{kind}/{file}", get(event_docs::schema));
     if settings.docs {
         routes = routes
             .route("/openapi.json", get(docs::openapi_json))
+            .route("/asyncapi.json", get(event_docs::asyncapi_json))
+            .route("/docs/events", get(event_docs::page))
+            .route("/docs/events/style.css", get(event_docs::style))
             .route("/docs", get(docs::index))
             .route("/docs/", get(docs::page))
             .route("/docs/{*path}", get(docs::file));

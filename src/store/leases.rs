@@ -13,6 +13,19 @@ pub struct Lease {
     pub fence: i64,
 }
 
+/// Who does a job at the moment, as others see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldLease {
+    pub holder: String,
+    pub expires_at: Timestamp,
+}
+
+impl Record for HeldLease {
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self { holder: row.get("holder")?, expires_at: row.get("expires_at")? })
+    }
+}
+
 struct Fence(i64);
 
 impl Record for Fence {
@@ -45,6 +58,14 @@ impl Tx {
             .fetch_optional()
             .await?;
         Ok(fence.map(|Fence(fence)| Lease { name: name.to_owned(), holder: holder.to_owned(), fence }))
+    }
+
+    /// Returns who took a lease last, be it expired or not.
+    pub async fn lease_find(&mut self, name: &str) -> Result<Option<HeldLease>, StoreError> {
+        self.query("SELECT holder, expires_at FROM leases WHERE name = $1")
+            .bind(name.to_owned())
+            .fetch_optional()
+            .await
     }
 
     /// Gives a lease back early, so that the next holder need not wait for it to expire.

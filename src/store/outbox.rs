@@ -3,7 +3,7 @@ use super::{Lease, StoreError, Tx};
 use crate::domain::{Event, EventId, PendingEvent, Timestamp, UserId};
 
 /// Stands in `subject_id` for events that are about no user.
-const INSTALLATION: UserId = UserId::new(uuid::Uuid::nil());
+pub(super) const INSTALLATION: UserId = UserId::new(uuid::Uuid::nil());
 
 /// An event that a sink has not confirmed yet.
 #[derive(Debug, Clone)]
@@ -25,18 +25,23 @@ pub enum DeliveryOutcome {
     },
 }
 
-impl Record for Delivery {
+impl Record for PendingEvent {
     fn read(row: &Row<'_>) -> Result<Self, StoreError> {
         let data: String = row.get("data")?;
-        let event = PendingEvent {
+        Ok(Self {
             id: row.get("event_id")?,
             subject: Some(row.get("subject_id")?).filter(|subject| *subject != INSTALLATION),
             sequence: row.get("subject_seq")?,
             kind: row.get("type")?,
             occurred_at: row.get("occurred_at")?,
             data: serde_json::from_str(&data).map_err(|e| StoreError::column("data", &e))?,
-        };
-        Ok(Self { event, attempts: row.get("attempts")? })
+        })
+    }
+}
+
+impl Record for Delivery {
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self { event: PendingEvent::read(row)?, attempts: row.get("attempts")? })
     }
 }
 

@@ -19,6 +19,19 @@ impl Record for Backlog {
     }
 }
 
+/// What a sink has refused and will be offered again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusals {
+    pub count: i64,
+    pub last_error: Option<String>,
+}
+
+impl Record for Refusals {
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self { count: row.get("count")?, last_error: row.optional("last_error")? })
+    }
+}
+
 struct Id(EventId);
 
 impl Record for Id {
@@ -37,6 +50,41 @@ impl Tx {
              GROUP BY d.sink ORDER BY d.sink",
         )
         .fetch_all()
+        .await
+    }
+
+    /// Counts what waits because a sink refused it, with the reason that was heard last.
+    pub async fn outbox_refusals(&mut self, sink: &str) -> Result<Refusals, StoreError> {
+        self.query(
+            "SELECT count(*) AS count, (
+                SELECT last_error FROM outbox_deliveries
+                WHERE sink = $1 AND published_at IS NULL AND attempts > 0
+                ORDER BY next_attempt_at DESC LIMIT 1
+             ) AS last_error
+             FROM outbox_deliveries WHERE sink = $1 AND published_at IS NULL AND attempts > 0",
+        )
+        .bind(sink.to_owned())
+        .fetch_one()
+        .await
+    }
+
+    /// Gives up some of what waits for a sink, `limit` events at most, and returns how many.
+    pub async fn deliveries_abandon(
+        &mut self,
+        sink: &str,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.query(
+            "UPDATE outbox_deliveries SET published_at = $2, outcome = 'abandoned'
+             WHERE sink = $1 AND published_at IS NULL AND event_id IN (
+                SELECT event_id FROM outbox_deliveries WHERE sink = $1 AND published_at IS NULL LIMIT $3
+             )",
+        )
+        .bind(sink.to_owned())
+        .bind(now)
+        .bind(i64::from(limit))
+        .execute()
         .await
     }
 

@@ -19,6 +19,11 @@ async fn help_is_as_it_was_reviewed() {
         ("help_users_list", &["users", "list", "--help"]),
         ("help_sessions_end", &["sessions", "end", "--help"]),
         ("help_keys", &["keys", "--help"]),
+        ("help_events", &["events", "--help"]),
+        ("help_events_status", &["events", "status", "--help"]),
+        ("help_events_tail", &["events", "tail", "--help"]),
+        ("help_events_replay", &["events", "replay", "--help"]),
+        ("help_events_abandon", &["events", "abandon", "--help"]),
         ("help_migrate", &["migrate", "--help"]),
         ("help_migrate_down", &["migrate", "down", "--help"]),
         ("help_config", &["config", "--help"]),
@@ -80,12 +85,14 @@ async fn healthcheck_is_1_while_the_database_is_away() {
 }
 
 #[tokio::test]
-async fn openapi_prints_the_committed_document() {
+async fn the_committed_documents_are_printed() {
     let folder = tempfile::tempdir().unwrap();
-    let printed = Setup::bare(folder.path()).run(&["openapi"]).await.expect_code(0).stdout;
-    let document: serde_json::Value = serde_json::from_str(&printed).unwrap();
-    assert_eq!(document["openapi"], "3.1.0");
-    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    for (command, version) in [("openapi", "3.1.0"), ("asyncapi", "3.0.0")] {
+        let printed = Setup::bare(folder.path()).run(&[command]).await.expect_code(0).stdout;
+        let document: serde_json::Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!(document[command], version);
+        assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    }
 }
 
 /// Lets nobody into the database any more, and throws out who is in.

@@ -19,6 +19,10 @@ mod crash;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod events_commands;
+#[cfg(test)]
+mod fail_over;
+#[cfg(test)]
 mod integrate;
 #[cfg(test)]
 mod log;
@@ -36,6 +40,8 @@ mod secrets;
 mod serve;
 #[cfg(test)]
 mod settings;
+#[cfg(test)]
+mod sinks;
 #[cfg(test)]
 mod start;
 #[cfg(test)]

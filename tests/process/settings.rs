@@ -182,7 +182,8 @@ async fn a_sink_that_cannot_be_served_is_refused_before_anything_starts() {
     let told = ["ca nowhere.pem cannot be read", "ca junk.pem holds no certificate", "fix: name a PEM file"];
     refused(both, &told).await;
     let two = "kafka://u:hunter2@h/a%20b?sasl=digest&acks=1";
-    let told = ["3 settings need attention", "names no topic", "sasl=scram-sha-256", "unknown option \"acks\""];
+    let told =
+        ["3 settings need attention", "names no topic", "sasl=scram-sha-256", "unknown option \"acks\""];
     refused(two, &told).await;
     if cfg!(not(feature = "kafka-tls")) {
         for url in ["kafka://u:hunter2@h", "kafka://u:hunter2@h?sasl=plain&tls=true"] {

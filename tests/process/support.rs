@@ -5,6 +5,7 @@
 mod shared {
     pub mod actor;
     pub mod database;
+    pub mod events;
     mod eventually;
     mod invariants;
     pub mod proxy;

@@ -32,6 +32,8 @@ mod docs;
 #[cfg(test)]
 mod emails;
 #[cfg(test)]
+mod event_docs;
+#[cfg(test)]
 mod forged_tokens;
 #[cfg(test)]
 mod headers;
@@ -68,6 +70,8 @@ mod refresh;
 #[cfg(test)]
 mod refresh_model;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod roles;
 #[cfg(test)]
 mod sessions;
@@ -83,3 +87,5 @@ mod transactions;
 mod verify_library;
 #[cfg(test)]
 mod walk;
+#[cfg(test)]
+mod webhooks;

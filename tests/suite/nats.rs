@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::stream::Config;
 use keyward::config::{self, Sources};
-use keyward::domain::EventId;
+use keyward::domain::{EventId, Timestamp};
 use keyward::events::{Message, PublishError, Publisher, Receipt};
 
 use crate::support::{
@@ -29,12 +29,18 @@ fn publisher(events_url: &str) -> Publisher {
     let flags = vec![("events_url".to_owned(), events_url.to_owned())];
     let sources = Sources { flags, ..Sources::default() };
     let (settings, _) = config::load(&sources, 2, keyward::random::bytes).expect("good settings");
-    Publisher::new(&settings.events_url[0]).expect("a publisher")
+    Publisher::new(&settings.events_url[0], &settings.events).expect("a publisher")
 }
 
 fn message(kind: &str, bytes: usize) -> Message {
     let id = EventId::new(uuid::Uuid::from_bytes(keyward::random::bytes()));
-    Message { id, kind: kind.to_owned(), subject: None, body: format!("{:?}", "x".repeat(bytes)).into() }
+    Message {
+        id,
+        kind: kind.to_owned(),
+        subject: None,
+        attempted_at: Timestamp::from_micros(0),
+        body: format!("{:?}", "x".repeat(bytes)).into(),
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The store: every statement runs on this database and does what its name says.
 
 mod admin;
+mod outbox;
 
 use std::time::Duration;
 
@@ -352,6 +353,7 @@ fn every_statement_has_a_test() {
     let tests = [
         include_str!("store.rs"),
         include_str!("store/admin.rs"),
+        include_str!("store/outbox.rs"),
         include_str!("migrations.rs"),
         include_str!("transactions.rs"),
     ]

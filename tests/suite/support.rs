@@ -2,6 +2,7 @@
 
 mod actor;
 mod database;
+mod events;
 mod eventually;
 mod forge;
 mod invariants;
@@ -12,6 +13,7 @@ mod order;
 mod proxy;
 mod rabbit;
 mod raw;
+mod receiver;
 mod server;
 
 pub use actor::{Actor, Answer, PASSWORD, unique_email};
@@ -25,6 +27,7 @@ pub use order::assert_in_order;
 pub use proxy::Proxy;
 pub use rabbit::Exchange;
 pub use raw::Raw;
+pub use receiver::{Posted, Reaction, Receiver};
 pub use server::{ISSUER, TestServer, master_key};
 
 /// A port that nothing listens on.

@@ -5,7 +5,7 @@ use std::fs;
 use crate::workspace::{Outcome, Workspace, output};
 
 /// Each file, and the subcommand of `keyward` that prints it.
-const GENERATED: [(&str, &str); 1] = [("openapi.json", "openapi")];
+const GENERATED: [(&str, &str); 2] = [("openapi.json", "openapi"), ("asyncapi.json", "asyncapi")];
 
 pub(crate) fn run(workspace: &Workspace, check: bool) -> Outcome {
     for (file, subcommand) in GENERATED {

@@ -27,8 +27,9 @@ cargo xtask prove [sqlite|postgres]
     sign-ups while broker and server are killed. Takes minutes; needs cargo-nextest.
 cargo xtask generate [--check]
     Writes the generated files that are committed; with --check only compares them.
-cargo xtask bench refresh
-    Refreshes a second on PostgreSQL, against single-row updates a second on the same server.
+cargo xtask bench refresh|events
+    Refreshes a second on PostgreSQL, against single-row updates a second on the same server; or
+    how soon events reach RabbitMQ, and how fast a backlog does.
 cargo xtask ci
     All that a change must pass: fmt, clippy, rustdoc, cargo-deny, generate --check, test.";
 
@@ -51,7 +52,7 @@ fn run() -> Outcome {
         ["prove", database @ ..] if database.len() < 2 => suite::prove(&workspace, database),
         ["generate"] => generate::run(&workspace, false),
         ["generate", "--check"] => generate::run(&workspace, true),
-        ["bench", what @ "refresh"] => bench::run(&workspace, what),
+        ["bench", what @ ("refresh" | "events")] => bench::run(&workspace, what),
         ["ci"] => ci::run(&workspace),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");

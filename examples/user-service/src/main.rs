@@ -1,7 +1,9 @@
 //! A service of its own, with its own database, that keeps profiles of Keyward's users.
 //!
-//! It never asks Keyward who is calling: `keyward-verify` reads that from the access token.
+//! It never asks Keyward who is calling: `keyward-verify` reads that from the access token. And it never asks who has
+//! signed up or left: Keyward's events tell.
 
+mod events;
 mod problem;
 mod profiles;
 mod routes;
@@ -14,8 +16,10 @@ use std::time::Duration;
 use axum_server::Handle;
 use keyward_verify::Keyward;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
+use events::follow;
 use profiles::Profiles;
 use settings::Settings;
 
@@ -33,10 +37,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tokio::spawn(fetch_keys(keyward.clone()));
     let app = routes::router(profiles.clone(), keyward);
 
+    let (stop, stopped) = watch::channel(false);
+    let following = settings.events.map(|source| tokio::spawn(follow(source, profiles.clone(), stopped)));
+
     let handle = Handle::new();
     tokio::spawn(stop_on_signal(handle.clone()));
     tokio::spawn(announce(handle.clone()));
     axum_server::bind(settings.listen).handle(handle).serve(app.into_make_service()).await?;
+    // The event that is being applied is finished, and confirmed.
+    let _ = stop.send(true);
+    if let Some(following) = following {
+        following.await?;
+    }
     profiles.close().await;
     tracing::info!("stopped");
     Ok(())

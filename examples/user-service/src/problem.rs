@@ -8,6 +8,8 @@ use serde_json::json;
 #[derive(Debug)]
 pub(crate) enum Problem {
     NotFound,
+    /// The user was deleted at Keyward; the token has not expired yet.
+    Deleted,
     Invalid(String),
     Malformed(StatusCode, String),
     Database(sqlx::Error),
@@ -35,6 +37,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, code, detail) = match self {
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "there is no profile yet".to_owned()),
+            Self::Deleted => (StatusCode::GONE, "user_deleted", "this user was deleted".to_owned()),
             Self::Invalid(detail) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail),
             Self::Malformed(status, detail) => (status, "invalid_request", detail),
             Self::Database(error) => {

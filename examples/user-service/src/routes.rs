@@ -57,7 +57,7 @@ async fn put_mine(
     if bio.chars().count() > MAX_BIO {
         return Err(Problem::Invalid(format!("bio has at most {MAX_BIO} characters")));
     }
-    Ok(Json(profiles.put(&claims.sub, display_name, &bio).await?))
+    profiles.put(&claims.sub, display_name, &bio).await?.map(Json).ok_or(Problem::Deleted)
 }
 
 async fn mine(State(profiles): State<Profiles>, Caller(claims): Caller) -> Result<Json<Profile>, Problem> {

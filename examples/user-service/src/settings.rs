@@ -4,11 +4,21 @@ use std::path::PathBuf;
 use keyward_verify::{Keyward, RemoteKeys, RemoteOptions, SourceError, Verifier};
 use thiserror::Error;
 
+use crate::events::Source;
+
+const EVENTS_URL: &str = if cfg!(feature = "kafka") {
+    "amqp://user:password@host/vhost?exchange=&queue= or kafka://host:9092/topic?group="
+} else {
+    "amqp://user:password@host/vhost?exchange=&queue= (this build knows no Kafka)"
+};
+
 /// What the environment says; the README lists the names.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     pub(crate) database: PathBuf,
+    /// Where events come from; `None` when profiles are made by their users alone.
+    pub(crate) events: Option<Source>,
     issuer: String,
     audience: String,
     jwks_url: Option<String>,
@@ -37,7 +47,9 @@ impl Settings {
                 });
             }
         };
+        let events = variable("EVENTS_URL").map(|url| Source::parse(&url)).transpose();
         Ok(Self {
+            events: events.map_err(|_| SettingsError::Wrong { name: "EVENTS_URL", wanted: EVENTS_URL })?,
             listen: listen
                 .parse()
                 .map_err(|_| SettingsError::Wrong { name: "LISTEN", wanted: "an address with a port" })?,
@@ -78,13 +90,16 @@ mod tests {
         let settings = of(&[("KEYWARD_ISSUER", "http://127.0.0.1:7300")]).unwrap();
         assert_eq!(settings.audience, "http://127.0.0.1:7300");
         assert_eq!(settings.listen.port(), 7310);
+        assert!(settings.events.is_none());
         settings.keyward().unwrap();
         assert_eq!(of(&[]).unwrap_err(), SettingsError::Missing("KEYWARD_ISSUER"));
     }
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for (name, value) in [("LISTEN", "7310"), ("KEYWARD_ALLOW_PLAIN_HTTP", "yes")] {
+        for (name, value) in
+            [("LISTEN", "7310"), ("EVENTS_URL", "redis://h"), ("KEYWARD_ALLOW_PLAIN_HTTP", "yes")]
+        {
             let refused = of(&[("KEYWARD_ISSUER", "http://127.0.0.1:7300"), (name, value)]);
             assert!(matches!(refused, Err(SettingsError::Wrong { name: wrong, .. }) if wrong == name));
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use email_address::EmailAddress;
 
 use super::values::{boolean, number, path, positive, whole_seconds, word};
+use super::webhook;
 use crate::config::{
     AdminSettings, Argon2Settings, CorsSettings, DatabaseSettings, DatabaseUrl, EventsSettings, KeySettings,
     LimitSettings, LockSettings, PasswordSettings, Pooler, RetentionSettings, Secret, SigningAlgorithm,
@@ -312,6 +313,8 @@ fn admin_password(text: &str, lengths: Option<&PasswordSettings>) -> Result<Secr
 }
 
 pub(super) fn events(reader: &mut Reader<'_>) -> Checked<EventsSettings> {
+    let webhook_secrets = webhook::secrets(reader);
+    let webhook_ca = reader.optional("events.webhook_ca", path);
     let require_route = reader.list("events.require_route", |text| {
         let named = text.strip_prefix("auth.").is_some_and(|rest| {
             !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
@@ -324,8 +327,12 @@ pub(super) fn events(reader: &mut Reader<'_>) -> Checked<EventsSettings> {
                 "write types such as auth.user_created",
             ))
         }
-    })?;
-    Ok(EventsSettings { require_route })
+    });
+    Ok(EventsSettings {
+        require_route: require_route?,
+        webhook_secrets: webhook_secrets?,
+        webhook_ca: webhook_ca?,
+    })
 }
 
 fn at_most(duration: Duration, most: Duration, shown: &str, why: &str) -> Result<Duration, Mistake> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{refused, settings};
+use super::{KEY, OTHER_KEY, env, refused, settings, told, try_load};
 
 #[test]
 fn token_lifetimes_fit_together() {
@@ -86,7 +86,34 @@ fn what_is_allowed_and_probably_not_meant_is_a_warning() {
         assert!(warnings.len() == 1 && warnings[0].contains(says), "{says}: {warnings:?}");
     };
     warned(&[("KEYWARD_ISSUER", "http://auth.example.com")], "plain http");
+    let secret = format!("whsec_{OTHER_KEY}");
+    let signed = ("KEYWARD_EVENTS_WEBHOOK_SECRETS", secret.as_str());
+    warned(&[("KEYWARD_EVENTS_URL", "http://hooks.example.com/x"), signed], "plain http");
     warned(&[("KEYWARD_LIMITS_ENABLED", "false")], "limits.enabled");
     warned(&[("PORT", "8080")], "KEYWARD_ISSUER");
     warned(&[("KEYWARD_TRUSTED_PROXIES", "::/0")], "every address");
+}
+
+#[test]
+fn a_webhook_is_signed() {
+    let (url, secrets) = ("KEYWARD_EVENTS_URL", "KEYWARD_EVENTS_WEBHOOK_SECRETS");
+    let shown = told(&[(url, "https://hooks.example.com/T0/hush")]);
+    let fresh = crate::config::WebhookSecret::new(&[0x5a; 32]).to_text();
+    assert!(shown.contains(&format!("KEYWARD_EVENTS_WEBHOOK_SECRETS={} keyward serve", *fresh)), "{shown}");
+    assert!(shown.contains("no secret") && shown.contains("receiver") && !shown.contains("hush"), "{shown}");
+
+    let (one, other) = (format!("whsec_{KEY}"), format!("whsec_{OTHER_KEY}"));
+    let both = settings(&[(url, "https://h/x#a,https://h/y#b"), (secrets, &format!("{one}, {other}"))]);
+    assert_eq!(both.events_url.len(), 2);
+    let texts: Vec<_> =
+        both.events.webhook_secrets.iter().map(|secret| secret.to_text().to_string()).collect();
+    assert_eq!(texts, [one.clone(), other]);
+    refused(&[(secrets, &format!("{one},{one}"))], "events.webhook_secrets", "same secret twice");
+    refused(&[(secrets, "whsec_changeme")], "events.webhook_secrets", "placeholder");
+    refused(&[(secrets, ",")], "events.webhook_secrets", "holds no secret");
+    refused(&[(url, "https://h"), (secrets, "")], "events.webhook_secrets", "is empty");
+
+    let mut sources = env(&[(url, "https://h"), ("KEYWARD_EVENTS_WEBHOOK_SECRETS_FILE", "/run/secret")]);
+    sources.read = |_| Ok(format!("whsec_{KEY}\n"));
+    assert_eq!(try_load(&sources).unwrap().0.events.webhook_secrets.len(), 1);
 }

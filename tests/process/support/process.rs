@@ -2,6 +2,9 @@ use std::io::{Read, Write as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::Value;
 
 use super::{PAUSE, SOON, until};
 
@@ -33,6 +36,16 @@ impl Process {
         self.stderr.text()
     }
 
+    /// The events that the sink `log:` has printed, in their order.
+    pub fn envelopes(&self) -> Vec<Value> {
+        let stdout = self.stdout();
+        let lines = stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let events = lines.filter(|line| line["target"] == "keyward::events");
+        events
+            .map(|line| serde_json::from_str(line["event"].as_str().expect("text")).expect("JSON"))
+            .collect()
+    }
+
     /// Everything it has said, for messages of failed assertions.
     pub fn said(&self) -> String {
         format!("--- stdout ---\n{}--- stderr ---\n{}", self.stdout(), self.stderr())
@@ -56,7 +69,12 @@ impl Process {
 
     /// Waits for its end and the rest of its output, and returns the exit code.
     pub async fn exit_code(&mut self) -> i32 {
-        let deadline = tokio::time::Instant::now() + SOON;
+        self.exit_code_within(SOON).await
+    }
+
+    /// Waits likewise, for what has much to do.
+    pub async fn exit_code_within(&mut self, patience: Duration) -> i32 {
+        let deadline = tokio::time::Instant::now() + patience;
         let status = loop {
             if let Some(status) = self.exited() {
                 break status;

@@ -7,6 +7,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
+use super::events;
+
 /// Any number that nobody else locks on the test server.
 const TEMPLATE_LOCK: i64 = 7_300_002;
 /// A database that a killed test left behind is removed by a later one.
@@ -133,20 +135,33 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let Some((server, name)) = self.postgres.take() else { return };
+        let (file, postgres) = (self.sqlite_file(), self.postgres.take());
         // Its own thread and runtime: a test's runtime cannot be waited for from inside it.
-        let dropped = std::thread::spawn(move || {
+        let ended = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async move {
-                let mut connection = server.connect().await?;
-                execute(&mut connection, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await
+                let Some((server, name)) = postgres else {
+                    return Ok((events::of_sqlite(&file).await, Ok(())));
+                };
+                let events = events::of_postgres(&server.clone().database(&name)).await;
+                Ok((events, drop_database(&server, &name).await))
             })
         });
-        let dropped: Result<Result<(), sqlx::Error>, _> = dropped.join();
-        if !matches!(dropped, Ok(Ok(()))) {
-            eprintln!("a test database was left behind: {dropped:?}");
+        let ended: Result<Result<_, sqlx::Error>, _> = ended.join();
+        let Ok(Ok((events, dropped))) = ended else { panic!("the end of a test failed: {ended:?}") };
+        if let Err(error) = dropped {
+            eprintln!("a test database was left behind: {error}");
+        }
+        // What the test itself says is worth more.
+        if let (Ok(events), false) = (events, std::thread::panicking()) {
+            events::check(&events);
         }
     }
+}
+
+async fn drop_database(server: &PgConnectOptions, name: &str) -> Result<(), sqlx::Error> {
+    let mut connection = server.connect().await?;
+    execute(&mut connection, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await
 }
 
 fn server() -> PgConnectOptions {

@@ -1,6 +1,10 @@
 //! The service beside a real Keyward: each in its own place, joined by a URL.
 
 #[cfg(test)]
+mod events;
+#[cfg(test)]
+mod rabbitmq;
+#[cfg(test)]
 mod running;
 
 #[cfg(test)]
@@ -89,7 +93,7 @@ mod tests {
         assert_eq!(service.stop(), Some(0));
         service.start_again();
         assert_eq!(service.get("/profiles/me", Some(&ann)).await, (200, put.clone()));
-        keyward.stop().await;
+        keyward.stop();
         assert_eq!(service.get("/profiles/me", Some(&ann)).await, (200, put));
 
         // One that starts while Keyward is away serves, but lets nobody in.
