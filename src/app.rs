@@ -3,10 +3,12 @@
 
 mod admin;
 mod batches;
+mod calibration;
 mod clients;
 mod error;
 mod introspection;
 mod keys;
+mod lock;
 mod login;
 mod logout;
 mod maintenance;
@@ -20,11 +22,13 @@ mod outbox_upkeep;
 mod outlet;
 mod password;
 mod refresh;
+mod refusals;
 mod relay;
 mod relays;
 mod sessions;
 mod signup;
 mod start;
+mod to_the_end;
 mod tokens;
 mod user_changes;
 mod users;
@@ -38,12 +42,13 @@ use tokio::time::Instant;
 
 pub use admin::Admin;
 use batches::Batches;
+pub use calibration::{HashCost, hash_cost};
 pub use clients::ServiceClient;
 pub use error::{Error, StartError};
 pub use introspection::{ActiveToken, TokenKind};
 pub use keys::RotateWhen;
 use keys::{KeyRules, Loaded};
-pub use login::Credentials;
+pub use login::{Credentials, Login};
 pub use logout::{LogoutScope, SessionCredential};
 pub use master_key::create_data_dir;
 pub use me::Principal;
@@ -51,6 +56,7 @@ use outbox_bell::OutboxBell;
 pub use outbox_replay::{OutboxError, Replay};
 pub use outbox_status::SinkStatus;
 use outlet::Outlet;
+use refusals::Refusals;
 pub use relay::{Relay, Relayed};
 pub use signup::Signup;
 pub use start::{check_first_admin, check_sinks, open_store};
@@ -62,8 +68,8 @@ pub use crate::store::{HeldLease, UserPage, with_budget};
 
 use crate::clock::Clock;
 use crate::config::Pooler;
-use crate::crypto::{Cursors, HashPool, Keyring, RefreshTokens, SigningKeys};
-use crate::domain::{EventId, FamilyLimits, PasswordPolicy, Timestamp};
+use crate::crypto::{Cursors, DeviceTokens, HashPool, Keyring, RefreshTokens, SigningKeys};
+use crate::domain::{EventId, FamilyLimits, LockRules, PasswordPolicy, Timestamp};
 use crate::random;
 use crate::store::Store;
 
@@ -77,9 +83,11 @@ pub struct App {
     clock: Clock,
     hash_pool: HashPool,
     refresh_tokens: RefreshTokens,
+    devices: DeviceTokens,
     batches: Batches,
     identifiers: aws_lc_rs::hmac::Key,
     cursors: Cursors,
+    refusals: Refusals,
     signing_keys: RwLock<Loaded>,
     last_key_look: Mutex<Option<Instant>>,
     keyring: Arc<Keyring>,
@@ -107,6 +115,8 @@ pub struct Rules {
     pub max_sessions_per_user: u32,
     pub jwks_max_age: Duration,
     pub password_policy: PasswordPolicy,
+    /// `None`: wrong passwords lock nobody out.
+    pub lock: Option<LockRules>,
     /// Types of events that wait until a queue takes them.
     pub require_route: Vec<String>,
     /// How long events are kept that every sink has.

@@ -7,6 +7,7 @@ mod healthcheck;
 mod keys;
 mod log;
 mod migrate;
+mod password;
 mod serve;
 mod sessions;
 mod unsupported;
@@ -83,6 +84,8 @@ enum Command {
     Keys(keys::Arguments),
     /// Look at events on their way out, publish them again, or give them up; works beside a running server
     Events(events::Arguments),
+    /// Measure what password hashes cost on this machine
+    Password(password::Arguments),
     /// Ask a running server whether it is ready: exit code 0 or 1
     Healthcheck,
     /// Print the OpenAPI document
@@ -156,6 +159,7 @@ async fn run(arguments: Arguments) -> Result<(), Exit> {
         Some(Command::Clients(arguments)) => clients::run(&settings, arguments).await,
         Some(Command::Keys(arguments)) => keys::run(&settings, arguments).await,
         Some(Command::Events(arguments)) => events::run(&settings, arguments).await,
+        Some(Command::Password(arguments)) => password::run(&settings, arguments).await,
         Some(Command::Healthcheck) => healthcheck::run(&settings).await,
         Some(Command::Openapi) => {
             print(&crate::http::openapi_document());

@@ -18,6 +18,7 @@ mod sources;
 mod units;
 mod urls;
 
+pub use check::strong_argon2;
 pub use describe::{Described, Description};
 pub use keys::{KEYS, Key, Kind};
 pub use layers::DEFAULTS;

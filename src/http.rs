@@ -5,6 +5,7 @@ mod admin_keys;
 mod admin_password;
 mod admin_roles;
 mod admin_sessions;
+mod admin_unlock;
 mod admin_users;
 mod bearer;
 mod caller;

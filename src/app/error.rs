@@ -38,6 +38,10 @@ pub enum Error {
     KeyTooFresh { ready_at: Timestamp },
     #[error("the session has ended")]
     SessionEnded,
+    /// Too many wrong passwords, or as many as might be wrong are being looked at. The same for an
+    /// address that is nobody's, and for the right password.
+    #[error("too many wrong passwords")]
+    AccountLocked { retry_after: Duration },
     /// More work than the machine can do now.
     #[error("too much is waiting")]
     Overloaded { retry_after: Duration },

@@ -1,10 +1,14 @@
+use std::sync::Arc;
+
 use serde_json::json;
 
+use super::lock::{Admitted, Attempt};
+use super::to_the_end::to_the_end;
 use super::{App, Error, TokenPair, new_event_id};
-use crate::crypto::Verified;
+use crate::crypto::{DeviceToken, Place, PresentedDevice, Verified};
 use crate::domain::{
-    AuditRecord, Caller, Email, EndReason, Event, Handle, Password, SecurityEvent, SessionId, UserId,
-    UserStatus,
+    AuditRecord, Caller, DeviceId, Email, EndReason, Event, Handle, Password, SecurityEvent, SessionId,
+    UserId, UserStatus,
 };
 use crate::random;
 use crate::store::{Credential, FamilyWithUser, NewFamily};
@@ -16,6 +20,16 @@ const FIRST_PARTY: &str = "keyward";
 pub struct Credentials {
     pub email: Email,
     pub password: Password,
+    /// What an earlier login gave. Anything that is not one is as good as none.
+    pub device_token: Option<String>,
+}
+
+/// What a login hands out.
+#[derive(Debug)]
+pub struct Login {
+    pub pair: TokenPair,
+    /// To be sent along with the next login, so that strangers cannot lock this device out.
+    pub device_token: DeviceToken,
 }
 
 /// Why a login was refused: for the audit log, never for the caller.
@@ -44,17 +58,34 @@ impl Refusal {
 
 impl App {
     /// Opens a session. Whatever is wrong with the credentials, the work and the answer are the same.
-    pub async fn login(&self, credentials: Credentials, caller: &Caller) -> Result<TokenPair, Error> {
-        let Credentials { email, password } = credentials;
-        let wanted = email.clone();
-        let credential = self
-            .store
-            .read("login", move |tx| {
-                Box::pin(async move { Ok::<_, Error>(tx.user_credential_by_email(&wanted).await?) })
-            })
-            .await?;
+    ///
+    /// What was begun is settled and recorded even if its caller hangs up: nobody tries passwords
+    /// unseen. A hash that was not begun by then is not begun any more.
+    pub async fn login(self: &Arc<Self>, credentials: Credentials, caller: &Caller) -> Result<Login, Error> {
+        let place = self.hash_pool.admit()?;
+        let (app, caller) = (Arc::clone(self), caller.clone());
+        to_the_end(|gone| async move { app.login_settled(credentials, &place, gone, &caller).await }).await
+    }
+
+    async fn login_settled(
+        &self,
+        credentials: Credentials,
+        place: &Place,
+        gone: impl Future<Output = ()>,
+        caller: &Caller,
+    ) -> Result<Login, Error> {
+        let Credentials { email, password, device_token } = credentials;
+        let device = device_token.as_deref().and_then(PresentedDevice::parse);
+        let Admitted { credential, attempt, known_device } =
+            self.login_admit(&email, device.as_ref(), caller).await?;
         let stored = credential.as_ref().map(|credential| credential.password_hash.clone());
-        let verified = self.hash_pool.verify(password.clone(), stored).await?;
+        let verified = match self.hash_pool.verify(place, password.clone(), stored, gone).await {
+            Ok(verified) => verified,
+            Err(error) => {
+                self.attempt_give_back(attempt).await;
+                return Err(error.into());
+            }
+        };
         let (credential, weak) = match (credential, verified) {
             (Some(credential), Verified::Right { weak }) if credential.status == UserStatus::Active => {
                 (credential, weak)
@@ -69,15 +100,50 @@ impl App {
                         Refusal::UnusableHash
                     }
                 };
-                return self.login_refuse(refusal, &email, credential.map(|c| c.user_id), caller).await;
+                return self
+                    .login_refuse(refusal, &email, credential.map(|c| c.user_id), attempt, caller)
+                    .await;
             }
         };
-        let rehash = if weak { Some(self.hash_pool.hash(password).await?) } else { None };
+        let device = device.filter(|_| known_device).map(|device| device.device());
         let user_id = credential.user_id;
-        match self.session_open(credential, rehash, caller).await? {
-            Some(session) => self.token_pair(&session),
-            None => self.login_refuse(Refusal::Overtaken, &email, Some(user_id), caller).await,
+        let rehash = if weak { self.rehash(place, password).await } else { None };
+        match self.login_open(credential, rehash, device, attempt.as_ref(), caller).await {
+            Ok(Some(login)) => Ok(login),
+            Ok(None) => self.login_refuse(Refusal::Overtaken, &email, Some(user_id), attempt, caller).await,
+            Err(error) => {
+                // The password was right: whatever went wrong here is no failure of its owner's.
+                self.attempt_give_back(attempt).await;
+                Err(error)
+            }
         }
+    }
+
+    /// Hashes a password as today's settings want it. If that does not work now, the old hash serves
+    /// until the next login, as it has until this one.
+    async fn rehash(&self, place: &Place, password: Password) -> Option<String> {
+        let rehash = self.hash_pool.hash(place, password).await;
+        rehash.inspect_err(|error| tracing::debug!(%error, "a password is not rehashed")).ok()
+    }
+
+    /// Opens the session of a right password; `None` when the user moved on.
+    async fn login_open(
+        &self,
+        credential: Credential,
+        rehash: Option<String>,
+        device: Option<DeviceId>,
+        attempt: Option<&Attempt>,
+        caller: &Caller,
+    ) -> Result<Option<Login>, Error> {
+        let (user_id, epoch) = (credential.user_id, credential.session_epoch);
+        let Some(session) = self.session_open(credential, rehash, attempt, caller).await? else {
+            return Ok(None);
+        };
+        let device = device.unwrap_or_else(|| DeviceId(random::bytes()));
+        let device_token = self.devices.mint(device, user_id, epoch, self.now());
+        let device_token =
+            device_token.ok_or_else(|| Error::Internal("no key for device tokens".to_owned()))?;
+        Ok(Some(Login { pair: self.token_pair(&session)?, device_token }))
     }
 
     /// Stores the session under the epoch that was read before hashing; `None` when the user moved on.
@@ -85,6 +151,7 @@ impl App {
         &self,
         credential: Credential,
         rehash: Option<String>,
+        attempt: Option<&Attempt>,
         caller: &Caller,
     ) -> Result<Option<FamilyWithUser>, Error> {
         let now = self.now();
@@ -102,6 +169,7 @@ impl App {
             user_agent: caller.user_agent().map(str::to_owned),
         };
         let audit = AuditRecord::new(SecurityEvent::LoginSucceeded, caller).user(user_id).session(id);
+        let pool = attempt.map(|attempt| attempt.key.clone());
         let (keep, sinks, caller) = (self.rules.max_sessions_per_user, self.sinks(), caller.clone());
         let session = self
             .store
@@ -115,6 +183,9 @@ impl App {
                     }
                     if let Some(new) = rehash {
                         tx.user_rehash(user_id, credential.password_hash, new).await?;
+                    }
+                    if let Some(pool) = pool {
+                        tx.login_failures_clear(&pool).await?;
                     }
                     tx.audit_insert(audit, now).await?;
                     let ended = tx.sessions_end_excess(user_id, id, keep, now).await?;
@@ -146,25 +217,13 @@ impl App {
         refusal: Refusal,
         email: &Email,
         user_id: Option<UserId>,
+        attempt: Option<Attempt>,
         caller: &Caller,
-    ) -> Result<TokenPair, Error> {
+    ) -> Result<Login, Error> {
         let detail = json!({ "reason": refusal.as_str(), "identifier": self.identifier(email) });
         let mut audit = AuditRecord::new(SecurityEvent::LoginFailed, caller).detail(detail);
         audit.user_id = user_id;
-        let now = self.now();
-        self.store
-            .write("login_refuse", move |tx| {
-                Box::pin(async move { Ok::<_, Error>(tx.audit_insert(audit, now).await?) })
-            })
-            .await?;
+        self.attempt_failed(attempt, audit, caller).await?;
         Err(Error::InvalidCredentials)
-    }
-
-    /// Returns a value that is the same for every spelling of an address, and tells nothing without
-    /// the master key.
-    fn identifier(&self, email: &Email) -> String {
-        use base64::Engine as _;
-        let tag = aws_lc_rs::hmac::sign(&self.identifiers, email.canonical().as_bytes());
-        base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(tag.as_ref())
     }
 }

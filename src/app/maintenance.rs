@@ -26,11 +26,13 @@ impl App {
         let relay = tokio::spawn(async move { Box::pin(app.relay_run(stop_relay)).await });
         let (app, stop_watch) = (Arc::clone(self), stop.clone());
         let watch = tokio::spawn(async move { app.keys_watch(stop_watch).await });
+        let (app, stop_refusals) = (Arc::clone(self), stop.clone());
+        let refusals = tokio::spawn(async move { app.refusals_run(stop_refusals).await });
         let (app, stop_maintenance) = (Arc::clone(self), stop.clone());
         let maintenance = tokio::spawn(async move { app.maintenance_run(stop_maintenance).await });
         async move {
             // A task that panicked has stopped, too.
-            let _ = tokio::join!(relay, watch, maintenance);
+            let _ = tokio::join!(relay, watch, refusals, maintenance);
         }
     }
 
@@ -75,7 +77,7 @@ impl App {
         }
         self.keys_advance(&Caller::default()).await?;
         self.outbox_purge(now).await?;
-        self.sessions_purge(now).await
+        Ok(self.sessions_purge(now).await? + self.login_failures_purge(now).await?)
     }
 
     async fn sessions_purge(&self, now: Timestamp) -> Result<u64, Error> {
@@ -85,6 +87,22 @@ impl App {
                 .store
                 .write("sessions_purge", move |tx| {
                     Box::pin(async move { tx.sessions_purge(now - SESSIONS_KEPT, STEP).await })
+                })
+                .await?;
+            purged += step;
+            if step == 0 {
+                return Ok(purged);
+            }
+        }
+    }
+
+    async fn login_failures_purge(&self, now: Timestamp) -> Result<u64, Error> {
+        let mut purged = 0;
+        loop {
+            let step = self
+                .store
+                .write("login_failures_purge", move |tx| {
+                    Box::pin(async move { tx.login_failures_purge(now, STEP).await })
                 })
                 .await?;
             purged += step;

@@ -27,21 +27,24 @@ impl App {
         email_verified: bool,
         caller: &Caller,
     ) -> Result<User, Error> {
+        let place = self.hash_pool.admit()?;
         // The answer is known before the dear part: a taken address costs no hash.
         if self.user_find(email.clone()).await?.is_some() {
             return Err(Error::EmailTaken);
         }
-        let password_hash = self.hash_pool.hash(password.as_password().clone()).await?;
+        let password_hash = self.hash_pool.hash(&place, password.as_password().clone()).await?;
         let now = self.now();
         let id = UserId::new(random::uuid_v7(now));
         let new = NewUser { id, email, email_verified, password_hash, roles, now };
-        let sinks = self.sinks();
+        let (sinks, identifier) = (self.sinks(), self.identifier(&new.email));
         let audit = AuditRecord::new(SecurityEvent::UserCreated, caller).user(id);
         let user = self
             .store
             .transaction("signup", move |tx| {
                 Box::pin(async move {
                     let user = tx.user_insert(new).await?.ok_or(Error::EmailTaken)?;
+                    // Whatever was tried while the address was nobody's, or somebody else's.
+                    tx.login_failures_clear_all(&identifier).await?;
                     tx.audit_insert(audit, now).await?;
                     let event = Event::UserCreated {
                         user_id: user.id,

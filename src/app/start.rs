@@ -7,11 +7,12 @@ use super::batches::Batches;
 use super::keys::KeyRules;
 use super::outbox_bell::OutboxBell;
 use super::outlet::Outlet;
+use super::refusals::Refusals;
 use super::{App, Error, Rules, Signup, Sinks, StartError, keys, master_key};
 use crate::clock::Clock;
 use crate::config::{AdminSettings, DatabaseUrl, Pooler, Settings, SigningAlgorithm, TokenTyp};
-use crate::crypto::{Cursors, HashPool, HashSettings, RefreshTokens};
-use crate::domain::{Caller, Email, FamilyLimits, PasswordPolicy, Role, Roles, RotationRules};
+use crate::crypto::{Cursors, DeviceTokens, HashPool, HashSettings, RefreshTokens};
+use crate::domain::{Caller, Email, FamilyLimits, LockRules, PasswordPolicy, Role, Roles, RotationRules};
 use crate::events::Publisher;
 use crate::store::{DatabaseOptions, Location, Store};
 
@@ -100,6 +101,8 @@ impl App {
             refresh_tokens,
             identifiers: keyring.current().identifier_mac(),
             cursors: Cursors::new(&keyring),
+            devices: DeviceTokens::new(&keyring),
+            refusals: Refusals::default(),
             signing_keys: RwLock::new(signing_keys),
             verifier: Verifier::new(&settings.issuer, &settings.audience)
                 .typ(key_rules.typ)
@@ -182,11 +185,32 @@ fn rules(settings: &Settings) -> Rules {
         password_policy: password_policy(settings),
         require_route: settings.events.require_route.clone(),
         outbox_retention: settings.retention.outbox,
+        lock: settings.limits.enabled.then(|| lock_rules(settings)),
+    }
+}
+
+fn host(issuer: &str) -> String {
+    let url = url::Url::parse(issuer).ok();
+    url.as_ref().and_then(url::Url::host_str).unwrap_or_default().to_owned()
+}
+
+fn lock_rules(settings: &Settings) -> LockRules {
+    let lock = &settings.lock;
+    LockRules {
+        failures: lock.failures,
+        window: lock.window,
+        first_duration: lock.first_duration,
+        max_duration: lock.max_duration,
+        hard_stop: lock.hard_stop,
     }
 }
 
 fn password_policy(settings: &Settings) -> PasswordPolicy {
-    PasswordPolicy { min_length: settings.password.min_length, max_length: settings.password.max_length }
+    PasswordPolicy {
+        min_length: settings.password.min_length,
+        max_length: settings.password.max_length,
+        service_host: host(&settings.issuer),
+    }
 }
 
 fn key_rules(settings: &Settings) -> KeyRules {

@@ -83,7 +83,8 @@ impl App {
         id: UserId,
         password: NewPassword,
     ) -> Result<(), Error> {
-        let password_hash = self.hash_pool.hash(password.as_password().clone()).await?;
+        let password_hash =
+            self.hash_pool.hash(&self.hash_pool.admit()?, password.as_password().clone()).await?;
         let deed = self.deed(admin, id);
         self.store
             .transaction("user_reset_password", move |tx| {
@@ -118,6 +119,21 @@ impl App {
             .await?;
         self.outbox_bell.ring();
         Ok(())
+    }
+
+    /// Forgets the failures of a user: strangers, devices and sessions may try again.
+    pub async fn user_unlock(&self, admin: &Admin, id: UserId) -> Result<(), Error> {
+        let identifier = self.identifier(&self.user_by_id(admin, id).await?.email);
+        let deed = self.deed(admin, id);
+        self.store
+            .transaction("user_unlock", move |tx| {
+                Box::pin(async move {
+                    deed.hold(tx).await?;
+                    tx.login_failures_clear_all(&identifier).await?;
+                    deed.record(tx, SecurityEvent::UserUnlocked, None).await
+                })
+            })
+            .await
     }
 
     /// Ends every session of a user, and a login that is under way.

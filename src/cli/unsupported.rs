@@ -20,10 +20,7 @@ pub(super) fn check(settings: &Settings) -> Result<Vec<&'static str>, Exit> {
             !settings.trusted_proxies.is_empty(),
             "trusted_proxies is set, but this version takes the address of the connection",
         ),
-        (
-            settings.limits.enabled,
-            "rate limits and the account lock are not part of this version yet: limit logins in front",
-        ),
+        (settings.limits.enabled, "rate limits are not part of this version yet: limit logins in front"),
     ];
     Ok(warnings.into_iter().filter_map(|(set, warning)| set.then_some(warning)).collect())
 }

@@ -55,6 +55,8 @@ enum Action {
     Disable { user: String },
     /// Let a disabled user in again
     Enable { user: String },
+    /// Forget every wrong password that was tried, so that logging in is possible again
+    Unlock { user: String },
     /// Delete a user for good
     Delete {
         user: String,
@@ -105,6 +107,7 @@ impl Operator {
             Action::SetRoles { user, roles } => self.set_roles(&user, roles).await,
             Action::Disable { user } => self.set_status(&user, UserStatus::Disabled).await,
             Action::Enable { user } => self.set_status(&user, UserStatus::Active).await,
+            Action::Unlock { user } => self.unlock(&user).await,
             Action::Delete { user, yes } => self.delete(&user, yes).await,
             Action::ResetPassword { user, password_stdin } => {
                 self.reset_password(&user, password_stdin).await

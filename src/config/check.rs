@@ -15,6 +15,7 @@ use super::{
     reader::{Checked, Noted, Reader},
     sinks, urls,
 };
+pub use sections::strong_argon2;
 use values::{address, boolean, level, network, number, path, word};
 
 /// Checks everything before it gives up on anything.

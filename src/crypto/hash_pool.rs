@@ -1,21 +1,19 @@
 //! Argon2id on threads of its own. What waits is bounded in number and in time, so that a storm of
 //! logins costs its callers a 503 and everyone else nothing.
 
+mod phc;
+
 use std::collections::VecDeque;
+use std::future::pending;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
-use argon2::{Algorithm, Argon2, Block, Params, Version};
-use subtle::ConstantTimeEq;
-use tokio::sync::oneshot;
+use argon2::Block;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::domain::Password;
-use crate::random;
-
-const SALT_LEN: usize = 16;
-const OUTPUT_LEN: usize = 32;
+use phc::{decoy, hash, params, verify};
 
 /// What a hash costs, and how many may run and wait.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +23,7 @@ pub struct HashSettings {
     pub parallelism: u32,
     /// Hashes that run at the same time, each on a thread with its own block memory.
     pub threads: usize,
-    /// Hashes that may wait for a thread.
+    /// Hashes that may wait for a thread, beside those that run.
     pub queue: usize,
     /// How long one may wait before its caller gets [`HashError::Overloaded`].
     pub queue_timeout: Duration,
@@ -57,10 +55,16 @@ pub enum HashError {
 #[derive(Debug)]
 pub struct HashPool {
     shared: Arc<Shared>,
+    places: Arc<Semaphore>,
     settings: HashSettings,
     /// Verified in place of a hash that does not exist, so that an unknown user costs the same.
     decoy: String,
 }
+
+/// The right to hash, one password at a time. Taken before anything else is spent on a request, so
+/// that what finds no place costs nothing.
+#[derive(Debug)]
+pub struct Place(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
 
 type Work = Box<dyn FnOnce(&mut Vec<Block>) + Send>;
 
@@ -96,13 +100,17 @@ impl Shared {
         queue.waiting.len() < before
     }
 
-    fn run(&self) {
+    /// Works until the pool is closed, and keeps `blocks` of memory in between.
+    fn run(&self, blocks: usize) {
         let mut memory = Vec::new();
         let mut queue = self.lock();
         loop {
             if let Some((_, work)) = queue.waiting.pop_front() {
                 drop(queue);
                 work(&mut memory);
+                // A stored hash may have asked for more; it must not be held ever after.
+                memory.truncate(blocks);
+                memory.shrink_to(blocks);
                 queue = self.lock();
             } else if queue.closed {
                 return;
@@ -128,29 +136,42 @@ impl Drop for Ticket<'_> {
 impl HashPool {
     /// Starts the threads.
     pub fn start(settings: HashSettings) -> Result<Self, HashError> {
-        // The hash of no password that anybody knows: to draw one at random costs a start nothing.
-        let decoy = phc(&params(settings)?, &random::bytes(), &random::bytes())?;
+        let params = params(settings)?;
+        let decoy = decoy(&params)?;
         let shared = Arc::new(Shared::default());
         for number in 0..settings.threads {
-            let shared = Arc::clone(&shared);
+            let (shared, blocks) = (Arc::clone(&shared), params.block_count());
             thread::Builder::new()
                 .name(format!("argon2-{number}"))
-                .spawn(move || shared.run())
+                .spawn(move || shared.run(blocks))
                 .map_err(|_| HashError::Overloaded)?;
         }
-        Ok(Self { shared, settings, decoy })
+        let places = Arc::new(Semaphore::new(settings.threads.saturating_add(settings.queue)));
+        Ok(Self { shared, places, settings, decoy })
+    }
+
+    /// Takes a place among those that hash or wait for it, or refuses at once when there is none.
+    pub fn admit(&self) -> Result<Place, HashError> {
+        Arc::clone(&self.places).try_acquire_owned().map(Place).map_err(|_| HashError::Overloaded)
     }
 
     /// Hashes a password with a fresh salt into a PHC string.
-    pub async fn hash(&self, password: Password) -> Result<String, HashError> {
+    pub async fn hash(&self, _: &Place, password: Password) -> Result<String, HashError> {
         let params = params(self.settings)?;
-        self.submit(move |memory| hash(&params, password.as_bytes(), memory)).await?
+        self.submit(pending(), move |memory| hash(&params, password.as_bytes(), memory)).await?
     }
 
-    /// Compares a password with a stored PHC string, or does the same work for `None` and says `Wrong`.
-    pub async fn verify(&self, password: Password, stored: Option<String>) -> Result<Verified, HashError> {
+    /// Compares a password with a stored PHC string, or does the same work for `None` and says
+    /// `Wrong`. Once its caller is `gone` it is not begun any more; what was begun is finished.
+    pub async fn verify(
+        &self,
+        _: &Place,
+        password: Password,
+        stored: Option<String>,
+        gone: impl Future<Output = ()>,
+    ) -> Result<Verified, HashError> {
         let (settings, decoy) = (self.settings, self.decoy.clone());
-        self.submit(move |memory| {
+        self.submit(gone, move |memory| {
             let password = password.as_bytes();
             let instead = match stored.map(|stored| verify(settings, &stored, password, memory)) {
                 None => Verified::Wrong,
@@ -164,25 +185,28 @@ impl HashPool {
 
     async fn submit<T: Send + 'static>(
         &self,
+        gone: impl Future<Output = ()>,
         work: impl FnOnce(&mut Vec<Block>) -> T + Send + 'static,
     ) -> Result<T, HashError> {
         let (reply, mut answer) = oneshot::channel();
         let ticket = {
             let mut queue = self.shared.lock();
-            if queue.waiting.len() >= self.settings.queue {
-                return Err(HashError::Overloaded);
-            }
             let number = queue.next_ticket;
             queue.next_ticket += 1;
             queue.waiting.push_back((number, Box::new(move |memory| drop(reply.send(work(memory))))));
             Ticket { shared: &self.shared, number }
         };
         self.shared.arrived.notify_one();
-        let answer = match tokio::time::timeout(self.settings.queue_timeout, &mut answer).await {
-            Ok(answer) => answer,
-            Err(_) if self.shared.withdraw(ticket.number) => return Err(HashError::Overloaded),
-            // A thread has begun: what remains is the time of one hash.
-            Err(_) => answer.await,
+        let given_up = tokio::time::timeout(self.settings.queue_timeout, gone);
+        let answer = tokio::select! {
+            answer = &mut answer => answer,
+            _ = given_up => {
+                if self.shared.withdraw(ticket.number) {
+                    return Err(HashError::Overloaded);
+                }
+                // A thread has begun: what remains is the time of one hash.
+                answer.await
+            }
         };
         answer.map_err(|_| HashError::Overloaded)
     }
@@ -193,83 +217,6 @@ impl Drop for HashPool {
         self.shared.lock().closed = true;
         self.shared.arrived.notify_all();
     }
-}
-
-fn params(settings: HashSettings) -> Result<Params, HashError> {
-    Params::new(settings.memory_kib, settings.iterations, settings.parallelism, Some(OUTPUT_LEN))
-        .map_err(HashError::Argon2)
-}
-
-fn hash(params: &Params, password: &[u8], memory: &mut Vec<Block>) -> Result<String, HashError> {
-    let salt = random::bytes::<SALT_LEN>();
-    let mut out = [0; OUTPUT_LEN];
-    fill(Algorithm::Argon2id, Version::V0x13, params, (password, &salt), &mut out, memory)?;
-    phc(params, &salt, &out)
-}
-
-fn phc(params: &Params, salt: &[u8; SALT_LEN], out: &[u8; OUTPUT_LEN]) -> Result<String, HashError> {
-    let phc = PasswordHash {
-        algorithm: Algorithm::Argon2id.ident(),
-        version: Some(Version::V0x13.into()),
-        params: ParamsString::try_from(params).map_err(|_| HashError::Stored("parameters"))?,
-        salt: Some(Salt::new(salt).map_err(|_| HashError::Stored("salt"))?),
-        hash: Some(Output::new(out).map_err(|_| HashError::Stored("output"))?),
-    };
-    Ok(phc.to_string())
-}
-
-fn verify(
-    settings: HashSettings,
-    stored: &str,
-    password: &[u8],
-    memory: &mut Vec<Block>,
-) -> Result<Verified, HashError> {
-    let phc = PasswordHash::new(stored).map_err(|_| HashError::Stored("not a PHC string"))?;
-    let algorithm = Algorithm::new(phc.algorithm.as_str()).map_err(|_| HashError::Stored("algorithm"))?;
-    let version = phc.version.and_then(|v| Version::try_from(v).ok()).ok_or(HashError::Stored("version"))?;
-    let params = Params::try_from(&phc).map_err(|_| HashError::Stored("parameters"))?;
-    let (Some(salt), Some(expected)) = (phc.salt, phc.hash) else {
-        return Err(HashError::Stored("salt or output is missing"));
-    };
-    if exceeds_ceiling(settings, &params) {
-        return Err(HashError::Stored("parameters above the ceiling"));
-    }
-    let mut out = vec![0; expected.len()];
-    fill(algorithm, version, &params, (password, salt.as_ref()), &mut out, memory)
-        .map_err(|_| HashError::Stored("salt or output length"))?;
-    if !bool::from(out.ct_eq(expected.as_bytes())) {
-        return Ok(Verified::Wrong);
-    }
-    let weak = algorithm != Algorithm::Argon2id
-        || version != Version::V0x13
-        || params.m_cost() < settings.memory_kib
-        || params.t_cost() < settings.iterations
-        || expected.len() < OUTPUT_LEN;
-    Ok(Verified::Right { weak })
-}
-
-/// Someone who can write one row must not be able to make a login cost gigabytes: four times the
-/// settings, and never below what other libraries use as defaults, is the most that is worked on.
-fn exceeds_ceiling(settings: HashSettings, params: &Params) -> bool {
-    params.m_cost() > settings.memory_kib.saturating_mul(4).max(65_536)
-        || params.t_cost() > settings.iterations.saturating_mul(4).max(10)
-        || params.p_cost() > settings.parallelism.saturating_mul(4).max(4)
-}
-
-fn fill(
-    algorithm: Algorithm,
-    version: Version,
-    params: &Params,
-    (password, salt): (&[u8], &[u8]),
-    out: &mut [u8],
-    memory: &mut Vec<Block>,
-) -> Result<(), HashError> {
-    if memory.len() < params.block_count() {
-        memory.resize(params.block_count(), Block::default());
-    }
-    Argon2::new(algorithm, version, params.clone())
-        .hash_password_into_with_memory(password, salt, out, memory.as_mut_slice())
-        .map_err(HashError::Argon2)
 }
 
 #[cfg(test)]
@@ -289,13 +236,22 @@ mod tests {
         Password::parse(text).unwrap()
     }
 
+    /// Hashes if there is a place.
+    async fn hash(pool: &HashPool, text: &str) -> Result<String, HashError> {
+        pool.hash(&pool.admit()?, password(text)).await
+    }
+
+    async fn verify(pool: &HashPool, text: &str, stored: Option<String>) -> Result<Verified, HashError> {
+        pool.verify(&pool.admit()?, password(text), stored, pending()).await
+    }
+
     #[tokio::test]
     async fn a_hash_verifies_and_is_argon2id() {
         let pool = HashPool::start(CHEAP).unwrap();
-        let stored = pool.hash(password("right")).await.unwrap();
+        let stored = hash(&pool, "right").await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{stored}");
-        assert_ne!(stored, pool.hash(password("right")).await.unwrap(), "fresh salt");
-        let check = |text: &'static str, stored: Option<String>| pool.verify(password(text), stored);
+        assert_ne!(stored, hash(&pool, "right").await.unwrap(), "fresh salt");
+        let check = |text: &'static str, stored: Option<String>| verify(&pool, text, stored);
         assert_eq!(check("right", Some(stored.clone())).await.unwrap(), Verified::Right { weak: false });
         assert_eq!(check("wrong", Some(stored)).await.unwrap(), Verified::Wrong);
         assert_eq!(check("right", None).await.unwrap(), Verified::Wrong);
@@ -305,40 +261,40 @@ mod tests {
     fn the_decoy_costs_what_a_hash_costs() {
         let pool = HashPool::start(CHEAP).unwrap();
         assert!(pool.decoy.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{}", pool.decoy);
-        let verified = verify(CHEAP, &pool.decoy, b"any", &mut Vec::new());
+        let verified = super::verify(CHEAP, &pool.decoy, b"any", &mut Vec::new());
         assert_eq!(verified.unwrap(), Verified::Wrong, "worked on, not refused");
         assert_ne!(pool.decoy, HashPool::start(CHEAP).unwrap().decoy);
     }
 
     #[tokio::test]
     async fn weaker_hashes_are_told_and_absurd_ones_refused() {
-        let weak = HashPool::start(CHEAP).unwrap().hash(password("right")).await.unwrap();
+        let weak = hash(&HashPool::start(CHEAP).unwrap(), "right").await.unwrap();
         let pool = HashPool::start(HashSettings { iterations: 2, ..CHEAP }).unwrap();
-        assert_eq!(
-            pool.verify(password("right"), Some(weak.clone())).await.unwrap(),
-            Verified::Right { weak: true }
-        );
+        assert_eq!(verify(&pool, "right", Some(weak.clone())).await.unwrap(), Verified::Right { weak: true });
         for absurd in [
             weak.replace("m=64", "m=4194304"),
             weak.replace("t=1", "t=1000"),
             weak.replace("argon2id", "scrypt"),
             String::new(),
         ] {
-            assert!(matches!(pool.verify(password("right"), Some(absurd)).await, Ok(Verified::Unusable(_))));
+            let verified = verify(&pool, "right", Some(absurd)).await;
+            assert!(matches!(verified, Ok(Verified::Unusable(_))));
         }
     }
 
     #[tokio::test]
     async fn the_queue_is_bounded_and_has_a_deadline() {
         let settings =
-            HashSettings { threads: 1, queue: 1, queue_timeout: Duration::from_millis(20), ..CHEAP };
+            HashSettings { threads: 1, queue: 1, queue_timeout: Duration::from_millis(500), ..CHEAP };
         let pool = Arc::new(HashPool::start(settings).unwrap());
         let (begun, has_begun) = oneshot::channel();
         let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+        let place = pool.admit().unwrap();
         let running = tokio::spawn({
             let pool = Arc::clone(&pool);
             async move {
-                pool.submit(move |_| {
+                let _place = place;
+                pool.submit(pending(), move |_| {
                     begun.send(()).unwrap();
                     may_go_on.recv().unwrap();
                 })
@@ -346,10 +302,11 @@ mod tests {
             }
         });
         has_begun.await.unwrap();
-        let (waits, finds_no_place) = tokio::join!(pool.hash(password("x")), pool.hash(password("x")));
+        let (waits, finds_no_place) = tokio::join!(hash(&pool, "x"), hash(&pool, "x"));
         assert!(matches!(waits, Err(HashError::Overloaded)), "past the deadline");
         assert!(matches!(finds_no_place, Err(HashError::Overloaded)), "past the bound");
-        assert!(pool.shared.lock().waiting.is_empty(), "the place was given back");
+        assert!(pool.shared.lock().waiting.is_empty());
+        assert!(pool.admit().is_ok(), "the place was given back");
         go_on.send(()).unwrap();
         running.await.unwrap().expect("what a thread has begun is waited for");
     }
@@ -357,8 +314,36 @@ mod tests {
     #[tokio::test]
     async fn an_abandoned_caller_gives_the_place_back() {
         let pool = HashPool::start(HashSettings { threads: 0, ..CHEAP }).unwrap();
-        let call = pool.hash(password("x"));
+        let call = hash(&pool, "x");
         assert!(tokio::time::timeout(Duration::from_millis(5), call).await.is_err());
         assert!(pool.shared.lock().waiting.is_empty());
+        let places: Vec<_> = (0..CHEAP.queue).map(|_| pool.admit().unwrap()).collect();
+        let told = pool.verify(&places[0], password("x"), None, async {}).await;
+        assert!(matches!(told, Err(HashError::Overloaded)));
+        assert!(pool.shared.lock().waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_was_begun_is_finished_though_its_caller_is_gone() {
+        let pool = HashPool::start(CHEAP).unwrap();
+        let (begun, has_begun) = oneshot::channel::<()>();
+        let gone = async { drop(has_begun.await) };
+        let slow = pool.submit(gone, move |_| {
+            drop(begun);
+            thread::sleep(Duration::from_millis(20));
+        });
+        slow.await.expect("the outcome counts, whoever hears of it");
+    }
+
+    #[tokio::test]
+    async fn memory_that_one_row_asked_for_is_not_kept() {
+        let one = HashSettings { threads: 1, ..CHEAP };
+        let pool = HashPool::start(one).unwrap();
+        let dear = HashPool::start(HashSettings { memory_kib: 4_096, ..one }).unwrap();
+        let stored = hash(&dear, "right").await.unwrap();
+        let right = verify(&pool, "right", Some(stored)).await.unwrap();
+        assert_eq!(right, Verified::Right { weak: false });
+        let kept = pool.submit(pending(), |memory| memory.capacity()).await.unwrap();
+        assert_eq!(kept, 64);
     }
 }

@@ -44,6 +44,12 @@ impl MasterKey {
         self.mac(b"refresh token mac")
     }
 
+    /// Derives the key that authenticates device tokens.
+    #[must_use]
+    pub fn device_token_mac(&self) -> hmac::Key {
+        self.mac(b"device token mac")
+    }
+
     /// Derives the key that turns an identifier into a value which tells nothing without it.
     #[must_use]
     pub fn identifier_mac(&self) -> hmac::Key {

@@ -9,6 +9,11 @@ pub enum SecurityEvent {
     UserCreated,
     LoginSucceeded,
     LoginFailed,
+    /// Attempts that a lock turned away, summed: one record a minute and identifier.
+    LoginsRefused,
+    /// Too many wrong passwords: of an address, whether it is somebody's or not.
+    UserLocked,
+    UserUnlocked,
     PasswordChanged,
     PasswordChangeFailed,
     PasswordReset,
@@ -38,6 +43,9 @@ impl SecurityEvent {
             Self::UserCreated => "user_created",
             Self::LoginSucceeded => "login_succeeded",
             Self::LoginFailed => "login_failed",
+            Self::LoginsRefused => "logins_refused",
+            Self::UserLocked => "user_locked",
+            Self::UserUnlocked => "user_unlocked",
             Self::PasswordChanged => "password_changed",
             Self::PasswordChangeFailed => "password_change_failed",
             Self::PasswordReset => "password_reset",

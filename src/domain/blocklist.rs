@@ -17,12 +17,27 @@ const WALKS: [&str; 6] = [
 ];
 
 /// Tells whether a password is too easily guessed whatever its length: a common one, a common one
-/// with digits or signs around it, a short piece repeated, or a walk over the keyboard.
+/// with digits or signs around it or in place of letters, a short piece repeated, or a walk over the
+/// keyboard.
 pub(super) fn holds(password: &str) -> bool {
     let lower = password.to_lowercase();
     let core = lower.trim_matches(|c: char| !c.is_alphabetic());
     let piece = repeated_piece(&lower);
-    common(&lower) || common(core) || walk(&lower) || weak_piece(piece, &lower)
+    common(&lower) || common(core) || common(&plain(core)) || walk(&lower) || weak_piece(piece, &lower)
+}
+
+/// Puts the letters back in whose place people like to write digits and signs.
+pub(super) fn plain(text: &str) -> String {
+    let letter = |c| match c {
+        '0' => 'o',
+        '1' | '!' | '|' => 'i',
+        '3' => 'e',
+        '4' | '@' => 'a',
+        '5' | '$' => 's',
+        '7' | '+' => 't',
+        other => other,
+    };
+    text.chars().map(letter).collect()
 }
 
 fn common(text: &str) -> bool {
@@ -78,6 +93,8 @@ mod tests {
             "qwertyuiopasdfg",
             "1qaz2wsx3edc4rfv",
             "dragondragondragon",
+            "P@ssw0rd1234567",
+            "2026!!!Dr4g0n!!!2026",
         ] {
             assert!(holds(easy), "{easy}");
         }

@@ -26,6 +26,14 @@ pub enum Event {
     UserDeleted {
         user_id: UserId,
     },
+    /// Too many wrong passwords from devices that have not logged in before.
+    UserLocked {
+        user_id: UserId,
+        /// Since the last success.
+        failures: u32,
+        /// `None` until an admin unlocks.
+        locked_until: Option<Timestamp>,
+    },
     PasswordChanged {
         user_id: UserId,
     },
@@ -55,6 +63,7 @@ impl Event {
             Self::UserRolesChanged { .. } => "auth.user_roles_changed",
             Self::UserDisabled { .. } => "auth.user_disabled",
             Self::UserDeleted { .. } => "auth.user_deleted",
+            Self::UserLocked { .. } => "auth.user_locked",
             Self::PasswordChanged { .. } => "auth.password_changed",
             Self::SessionRevoked { .. } => "auth.session_revoked",
             Self::RefreshTokenReused { .. } => "auth.refresh_token_reused",
@@ -72,6 +81,7 @@ impl Event {
             | Self::UserRolesChanged { user_id, .. }
             | Self::UserDisabled { user_id }
             | Self::UserDeleted { user_id }
+            | Self::UserLocked { user_id, .. }
             | Self::PasswordChanged { user_id }
             | Self::SessionRevoked { user_id, .. }
             | Self::RefreshTokenReused { user_id, .. } => Some(*user_id),
@@ -94,6 +104,9 @@ impl Event {
             }
             Self::UserRolesChanged { user_id, roles } => {
                 json!({ "user_id": user_id, "roles": roles.names() })
+            }
+            Self::UserLocked { user_id, failures, locked_until } => {
+                json!({ "user_id": user_id, "failures": failures, "locked_until": locked_until })
             }
             Self::UserDisabled { user_id }
             | Self::UserDeleted { user_id }

@@ -67,10 +67,12 @@ pub enum PasswordFlaw {
 
 /// What a new password must be: a length in code points, and not easily guessed. There are no
 /// composition rules (NIST SP 800-63B-4 §3.1.1.2).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct PasswordPolicy {
     pub min_length: usize,
     pub max_length: usize,
+    /// What everyone knows of this service: the host of its issuer. Its name is known anyway.
+    pub service_host: String,
 }
 
 impl PasswordPolicy {
@@ -86,45 +88,53 @@ impl PasswordPolicy {
         if blocklist::holds(&password.0) {
             return Err(PasswordFlaw::Common);
         }
-        let own = without_context_words(&password.0, owner);
-        if own.chars().filter(|c| c.is_alphanumeric()).count() < OWN_LETTERS_MIN.min(self.min_length)
-            && own.chars().count() < length
-        {
-            return Err(PasswordFlaw::Guessable);
-        }
-        if own.chars().count() < length && blocklist::holds(&own) {
-            return Err(PasswordFlaw::Common);
+        let lower = Zeroizing::new(password.0.to_lowercase());
+        for text in [Zeroizing::new(blocklist::plain(&lower)), lower] {
+            let own = self.without_context_words(&text, owner);
+            let letters = own.chars().filter(|c| c.is_alphanumeric()).count();
+            if own.len() == text.len() {
+                continue;
+            }
+            if letters < OWN_LETTERS_MIN.min(self.min_length) {
+                return Err(PasswordFlaw::Guessable);
+            }
+            if blocklist::holds(&own) {
+                return Err(PasswordFlaw::Common);
+            }
         }
         Ok(NewPassword(password))
     }
-}
 
-/// Takes the parts of the owner's address and the service's name out of a password.
-fn without_context_words(password: &str, owner: Option<&Email>) -> Zeroizing<String> {
-    let mut words = vec![SERVICE_NAME];
-    if let Some(email) = owner {
-        words.extend([email.canonical(), email.local_part(), email.domain()]);
-        words.extend(email.domain().split('.'));
-        words.extend(email.local_part().split(['.', '_', '-', '+']));
+    /// Takes the parts of the owner's address and the service's names out of a text in lower case.
+    fn without_context_words(&self, text: &str, owner: Option<&Email>) -> Zeroizing<String> {
+        let mut words = vec![SERVICE_NAME, &self.service_host];
+        words.extend(self.service_host.split('.'));
+        if let Some(email) = owner {
+            words.extend([email.canonical(), email.local_part(), email.domain()]);
+            words.extend(email.domain().split('.'));
+            words.extend(email.local_part().split(['.', '_', '-', '+']));
+        }
+        words.retain(|word| word.chars().count() >= CONTEXT_WORD_MIN);
+        words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+        let mut left = Zeroizing::new(text.to_owned());
+        for word in words {
+            left = Zeroizing::new(left.replace(word, ""));
+        }
+        left
     }
-    words.retain(|word| word.chars().count() >= CONTEXT_WORD_MIN);
-    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
-    let mut left = Zeroizing::new(password.to_lowercase());
-    for word in words {
-        left = Zeroizing::new(left.replace(word, ""));
-    }
-    left
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const POLICY: PasswordPolicy = PasswordPolicy { min_length: 15, max_length: 64 };
+    fn policy() -> PasswordPolicy {
+        PasswordPolicy { min_length: 15, max_length: 64, service_host: "login.rabbithole.example".to_owned() }
+    }
 
     fn flaw(text: &str) -> Option<PasswordFlaw> {
         let owner = Email::parse("marianne.dubois@wonderland.example").unwrap();
-        POLICY.accept(text, Some(&owner)).err()
+        policy().accept(text, Some(&owner)).err()
     }
 
     #[test]
@@ -157,10 +167,15 @@ mod tests {
             "Keyward-Marianne!",
             "marianne.dubois@wonderland.example",
             "keyward-password123",
+            "login.rabbithole.example",
+            "Rabbithole-2026-login",
+            "k3yward-M4r1ann3!!",
         ] {
             assert!(flaw(known).is_some(), "{known}");
         }
-        assert_eq!(flaw("keyward and a quiet lake"), None);
+        for good in ["keyward and a quiet lake", "rabbithole with seven doors", "1ate 0ne n1ght 1n m4y"] {
+            assert_eq!(flaw(good), None, "{good}");
+        }
         assert_eq!(flaw("password1234567"), Some(PasswordFlaw::Common));
     }
 

@@ -45,7 +45,7 @@ pub(super) async fn reset(
     // The policy asks whose password it is.
     let owner = app.user_by_id(&admin, id).await?;
     let mut fields = Fields::default();
-    let policy = app.rules().password_policy;
+    let policy = &app.rules().password_policy;
     let new = fields.new_password("/new_password", &request.new_password, policy, Some(&owner.email));
     let Some(new) = new else { return Err(fields.into_problem()) };
     app.user_reset_password(&admin, id, new).await?;

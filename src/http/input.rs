@@ -196,7 +196,7 @@ impl Fields {
         &mut self,
         pointer: &str,
         text: &str,
-        policy: PasswordPolicy,
+        policy: &PasswordPolicy,
         owner: Option<&Email>,
     ) -> Option<NewPassword> {
         policy.accept(text, owner).map_err(|flaw| self.refuse(pointer, flaw_code(flaw), &flaw)).ok()

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::caller::From;
 use super::input::{Fields, Json};
 use super::problem::{Problem, ProblemBody};
-use crate::app::{App, Credentials, TokenPair};
+use crate::app::{App, Credentials, Login, TokenPair};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -16,6 +16,27 @@ pub(super) struct LoginRequest {
     email: String,
     #[schema(format = "password", example = "correct horse battery staple")]
     password: String,
+    /// What an earlier login on this device gave, so that strangers who try passwords cannot lock it
+    /// out. One that has expired, or is somebody else's, does no harm and no good.
+    #[schema(example = "kwd_…")]
+    device_token: Option<String>,
+}
+
+/// What a login gives: keep the device token for the next one.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Login)]
+pub(super) struct LoginBody {
+    #[serde(flatten)]
+    pair: TokenPairBody,
+    /// Good for 180 days, until the password changes or everything is logged out. It opens nothing.
+    #[schema(example = "kwd_…")]
+    device_token: String,
+}
+
+impl std::convert::From<Login> for LoginBody {
+    fn from(login: Login) -> Self {
+        Self { pair: login.pair.into(), device_token: login.device_token.expose().to_owned() }
+    }
 }
 
 /// What a login or a refresh gives (RFC 6749 §5.1).
@@ -58,15 +79,17 @@ impl std::convert::From<TokenPair> for TokenPairBody {
 /// Log in
 ///
 /// Opens a session. An unknown address, a wrong password and a disabled user get the same answer after the same work.
+/// Too many wrong passwords lock the address, whether it is anyone's or not, for all but devices that have logged in before.
 #[utoipa::path(
     post, path = "/auth/login", tag = "auth", operation_id = "login", request_body = LoginRequest,
     responses(
-        (status = 200, description = "A session is open", body = TokenPairBody),
+        (status = 200, description = "A session is open", body = LoginBody),
         (status = 400, description = "`malformed_json`, `bad_request`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`invalid_credentials`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_request`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "`account_locked`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`overloaded`, `unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -74,13 +97,14 @@ pub(super) async fn login(
     State(app): State<Arc<App>>,
     From(caller): From,
     Json(request): Json<LoginRequest>,
-) -> Result<axum::Json<TokenPairBody>, Problem> {
+) -> Result<axum::Json<LoginBody>, Problem> {
     let mut fields = Fields::default();
     let email = fields.email("/email", &request.email);
     let password = fields.password("/password", &request.password);
     let (Some(email), Some(password)) = (email, password) else {
         return Err(fields.into_problem());
     };
-    let pair = app.login(Credentials { email, password }, &caller).await?;
-    Ok(axum::Json(pair.into()))
+    let credentials = Credentials { email, password, device_token: request.device_token };
+    let login = app.login(credentials, &caller).await?;
+    Ok(axum::Json(login.into()))
 }

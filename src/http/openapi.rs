@@ -78,7 +78,7 @@ fn complete(operation: &mut Operation) {
         header("X-Request-Id", "Names the request in logs; the caller's own if it sent a harmless one");
         match status.as_str() {
             "401" => header("WWW-Authenticate", "`Bearer`, with an error code where a token was sent"),
-            "503" => header("Retry-After", "Seconds"),
+            "429" | "503" => header("Retry-After", "Seconds"),
             _ => {}
         }
     }

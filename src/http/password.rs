@@ -22,7 +22,7 @@ pub(super) struct PasswordRequest {
 
 /// Change my password
 ///
-/// Needs the current one. Every other session of the caller ends at once; this one goes on.
+/// Needs the current one; too many wrong ones lock this session out of trying. Every other session of the caller ends at once; this one goes on.
 #[utoipa::path(
     post, path = "/auth/password", tag = "auth", operation_id = "changePassword", security(("bearer" = [])),
     request_body = PasswordRequest,
@@ -33,6 +33,7 @@ pub(super) struct PasswordRequest {
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_request`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "`account_locked`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`overloaded`, `unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -44,11 +45,11 @@ pub(super) async fn change(
 ) -> Result<StatusCode, Problem> {
     let mut fields = Fields::default();
     let current = fields.password("/current_password", &request.current_password);
-    let policy = app.rules().password_policy;
+    let policy = &app.rules().password_policy;
     let new = fields.new_password("/new_password", &request.new_password, policy, Some(&owner.user.email));
     let (Some(current), Some(new)) = (current, new) else {
         return Err(fields.into_problem());
     };
-    app.password_change(&owner, current, new, &caller).await?;
+    app.password_change(owner, current, new, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }

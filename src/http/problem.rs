@@ -25,6 +25,7 @@ pub(super) enum Code {
     NotFound,
     MethodNotAllowed,
     RequestTimeout,
+    AccountLocked,
     EmailTaken,
     LastAdmin,
     KeyTooFresh,
@@ -44,7 +45,7 @@ pub(super) enum Code {
 type Entry = (StatusCode, &'static str, &'static str);
 
 impl Code {
-    pub(super) const ALL: [Self; 26] = [
+    pub(super) const ALL: [Self; 27] = [
         Self::MalformedJson,
         Self::InvalidRequest,
         Self::InvalidCredentials,
@@ -58,6 +59,7 @@ impl Code {
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
+        Self::AccountLocked,
         Self::EmailTaken,
         Self::LastAdmin,
         Self::KeyTooFresh,
@@ -88,6 +90,7 @@ impl Code {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::RequestTimeout => "request_timeout",
+            Self::AccountLocked => "account_locked",
             Self::EmailTaken => "email_taken",
             Self::LastAdmin => "last_admin",
             Self::KeyTooFresh => "key_too_fresh",
@@ -124,6 +127,7 @@ impl Code {
             Self::NotFound => (StatusCode::NOT_FOUND, "There is nothing here", "Check the path; `/docs` lists every route."),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "The method is not allowed here", "The `Allow` header lists the methods of this path."),
             Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "The request took too long to arrive", "Send the whole body within ten seconds."),
+            Self::AccountLocked => (StatusCode::TOO_MANY_REQUESTS, "Too many wrong passwords", "Try again after the seconds in `Retry-After`. The answer is the same for an address that is nobody's. Devices that have logged in before, and send their `device_token`, are locked by their own mistakes only; an admin can unlock."),
             Self::EmailTaken => (StatusCode::CONFLICT, "The e-mail address is taken", "Log in instead, or sign up with another address. If an earlier answer was lost, log in: the account exists."),
             Self::InvalidClient => (StatusCode::UNAUTHORIZED, "The service client is not known", "Send the name and the secret that `keyward clients create` printed, by HTTP Basic."),
             Self::ClientExists => (StatusCode::CONFLICT, "The name of the client is taken", "Names of clients are not used again; choose another one."),
@@ -227,8 +231,10 @@ impl Problem {
         if let Some(challenge) = self.challenge() {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            let seconds = self.retry_after.map_or(1, |wait| wait.as_secs().max(1));
+        if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&status) {
+            // Rounded up: who waits so long does not come too early.
+            let seconds = self.retry_after.map_or(1, |wait| wait.as_millis().div_ceil(1_000).max(1));
+            let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
@@ -276,6 +282,9 @@ impl From<Error> for Problem {
             Error::InvalidRefreshToken => Code::InvalidRefreshToken,
             Error::RefreshTokenReused => Code::RefreshTokenReused,
             Error::SessionEnded => Code::SessionEnded,
+            Error::AccountLocked { retry_after } => {
+                return Self { retry_after: Some(*retry_after), ..Self::new(Code::AccountLocked) };
+            }
             Error::Overloaded { retry_after } => {
                 return Self { retry_after: Some(*retry_after), ..Self::new(Code::Overloaded) };
             }

@@ -13,9 +13,9 @@ use utoipa_axum::routes;
 use super::openapi::Description;
 use super::problem::{Code, Problem};
 use super::{
-    admin_keys, admin_password, admin_roles, admin_sessions, admin_users, docs, error_pages, event_docs,
-    health, introspect, jwks, login, logout, me, metadata, password, refresh, request, revoke, sessions,
-    signup,
+    admin_keys, admin_password, admin_roles, admin_sessions, admin_unlock, admin_users, docs, error_pages,
+    event_docs, health, introspect, jwks, login, logout, me, metadata, password, refresh, request, revoke,
+    sessions, signup,
 };
 use crate::app::App;
 use crate::config::Settings;
@@ -35,6 +35,7 @@ pub(super) fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(admin_users::show, admin_users::set_status, admin_users::delete)) // GET, PATCH, DELETE /admin/users/{id}
         .routes(routes!(admin_roles::set)) //                PUT  /admin/users/{id}/roles
         .routes(routes!(admin_password::reset)) //           POST /admin/users/{id}/password
+        .routes(routes!(admin_unlock::unlock)) //            POST /admin/users/{id}/unlock
         .routes(routes!(admin_sessions::list, admin_sessions::end)) // GET, DELETE /admin/users/{id}/sessions
         .routes(routes!(admin_keys::list)) //                GET  /admin/keys
         .routes(routes!(admin_keys::rotate)) //              POST /admin/keys/rotate

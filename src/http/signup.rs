@@ -88,7 +88,7 @@ pub(super) async fn signup(
 ) -> Result<Response, Problem> {
     let mut fields = Fields::default();
     let email = fields.email("/email", &request.email);
-    let policy = app.rules().password_policy;
+    let policy = &app.rules().password_policy;
     let password = fields.new_password("/password", &request.password, policy, email.as_ref());
     let (Some(email), Some(password)) = (email, password) else {
         return Err(fields.into_problem());

@@ -49,6 +49,7 @@ macro_rules! stored {
 }
 
 stored!(i64 as i64, |value| value, Ok);
+stored!(u32 as i64, i64::from, |number: i64| u32::try_from(number).map_err(|e| e.to_string()));
 stored!(bool as bool, |value| value, Ok);
 stored!(String as String, |value| value, Ok);
 stored!(Vec<u8> as Vec<u8>, |value| value, Ok);

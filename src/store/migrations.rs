@@ -40,7 +40,7 @@ macro_rules! step {
 }
 
 /// In order; the version of a step is its place, counted from one.
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     step!("0001_users_auth"),
     step!("0002_refresh_tokens"),
     step!("0003_signing_keys"),
@@ -48,6 +48,7 @@ const STEPS: [Step; 7] = [
     step!("0005_audit_log"),
     step!("0006_clients"),
     step!("0007_outbox_relay"),
+    step!("0008_login_failures"),
 ];
 
 /// The oldest binary (by the number of steps it knows) that works with this schema. Raise it only

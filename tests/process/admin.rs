@@ -110,3 +110,27 @@ async fn everybody_is_logged_out_beside_the_server() {
     one.login().await.expect_status(200);
     one.refresh().await.expect_status(200);
 }
+
+#[tokio::test]
+async fn an_operator_unlocks_beside_the_server() {
+    let database = TestDatabase::create().await;
+    let setup = Setup::on(&database)
+        .env("KEYWARD_LIMITS_ENABLED", "true")
+        .env("KEYWARD_LIMITS_LOGIN_PER_ACCOUNT_IP", "100/s");
+    let mut server = setup.serve().await;
+    let mut user = server.user().await;
+    for _ in 0..10 {
+        user.login_as(&user.email, "not the right one").await.expect_problem(401, "invalid_credentials");
+    }
+    user.login().await.expect_problem(429, "account_locked");
+    assert!(users(&setup, &["unlock", &user.email]).await.contains(&user.email));
+    user.login().await.expect_status(200);
+    setup.run(&["users", "unlock", "nobody@example.com"]).await.expect_refusal(1, &["no such user"]);
+    let unlocked = "SELECT count(*) FROM audit_log WHERE event = 'user_unlocked'";
+    assert_eq!(database.number(unlocked).await, 1);
+
+    // What was turned away in the last minute is recorded before the end.
+    assert_eq!(server.stop().await, 0);
+    let refused = "SELECT count(*) FROM audit_log WHERE event = 'logins_refused'";
+    assert_eq!(database.number(refused).await, 1);
+}

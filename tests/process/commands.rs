@@ -24,6 +24,7 @@ async fn help_is_as_it_was_reviewed() {
         ("help_events_tail", &["events", "tail", "--help"]),
         ("help_events_replay", &["events", "replay", "--help"]),
         ("help_events_abandon", &["events", "abandon", "--help"]),
+        ("help_password_calibrate", &["password", "calibrate", "--help"]),
         ("help_migrate", &["migrate", "--help"]),
         ("help_migrate_down", &["migrate", "down", "--help"]),
         ("help_config", &["config", "--help"]),
@@ -93,6 +94,28 @@ async fn the_committed_documents_are_printed() {
         assert_eq!(document[command], version);
         assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
     }
+}
+
+#[tokio::test]
+async fn calibration_measures_this_machine_and_suggests_what_fits() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup::bare(folder.path()).env("KEYWARD_ARGON2_THREADS", "1");
+    let calibrate = ["password", "calibrate", "--target", "20s", "--memory", "20"];
+    let said = setup.run(&calibrate).await.expect_code(0).stdout;
+    let row = |label: &str| -> Vec<String> {
+        let line = said.lines().find(|line| line.starts_with(label)).expect(label);
+        line.trim_start_matches(label).split_whitespace().map(str::to_owned).collect()
+    };
+    let (possible, now) = (row("possible"), row("as it is"));
+    assert_eq!((&*now[0], &*now[1], &*now[5]), ("19456", "2", "19"), "{said}");
+    assert_eq!((&*possible[0], &*possible[1]), ("19456", "64"), "as many passes as may be set: {said}");
+    let per_second: f64 = now[4].parse().expect("a rate");
+    assert!(per_second > 0.0, "{said}");
+    assert!(said.contains("[argon2]\nmemory_kib = 19456\niterations = 64\n"), "{said}");
+
+    let nothing = ["password", "calibrate", "--target", "1ms"];
+    assert!(setup.run(&nothing).await.expect_code(0).stdout.contains("Nothing as strong"));
+    setup.run(&["password", "calibrate", "--target", "7"]).await.expect_refusal(2, &["has no unit", "7s"]);
 }
 
 /// Lets nobody into the database any more, and throws out who is in.

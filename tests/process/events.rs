@@ -107,7 +107,7 @@ fn work_until_cut(server: &Server, done: Arc<AtomicUsize>) -> impl Future<Output
                 Err(_) => return promised,
             };
             done.fetch_add(1, Ordering::Relaxed);
-            if done.load(Ordering::Relaxed) % 4 != 0 {
+            if !done.load(Ordering::Relaxed).is_multiple_of(4) {
                 continue;
             }
             let Ok(answer) = send("/auth/login").await else { return promised };

@@ -31,6 +31,8 @@ mod master_key;
 #[cfg(test)]
 mod migrate;
 #[cfg(test)]
+mod overload;
+#[cfg(test)]
 mod python;
 #[cfg(test)]
 mod races;

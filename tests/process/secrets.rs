@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use keyward::config;
 use keyward::crypto::{Keyring, MasterKey};
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::support::{Actor, Server, Setup, TestDatabase, master_key, unique_email};
@@ -29,6 +30,9 @@ async fn walk_and_search(format: &str) {
     let setup = Setup::on(&database)
         .env("KEYWARD_LOG_LEVEL", "trace")
         .env("KEYWARD_LOG_FORMAT", format)
+        // With the bookkeeping of the account lock.
+        .env("KEYWARD_LIMITS_ENABLED", "true")
+        .env("KEYWARD_LIMITS_LOGIN_PER_ACCOUNT_IP", "100/s")
         .env("KEYWARD_ADMIN_EMAIL", unique_email())
         .env("KEYWARD_ADMIN_PASSWORD", ADMIN_PASSWORD);
     let mut server = setup.serve().await;
@@ -74,8 +78,20 @@ async fn walk(server: &Server) -> Vec<Secret> {
     user.signup().await.expect_problem(409, "email_taken");
     user.password = right;
     user.present(&first).await.expect_problem(401, "refresh_token_reused");
-    user.login().await.expect_status(200);
+    let device = user.login().await.expect_status(200).text("device_token");
     secrets.extend(tokens(&user.access_token, &user.refresh_token));
+    secrets.push(Secret::new("a device token", device.as_bytes()));
+    let token = BASE64_URL_SAFE_NO_PAD.decode(device.strip_prefix("kwd_").unwrap()).unwrap();
+    secrets.push(Secret::new("a device token's MAC", &token[token.len() - 32..]));
+    let from_device = |password: &str| {
+        let body = json!({ "email": user.email, "password": password, "device_token": device });
+        let user = user.clone();
+        async move { user.post("/auth/login", &body).await }
+    };
+    // The device has failures of its own for a while, and forgets them.
+    from_device(WRONG_PASSWORD).await.expect_problem(401, "invalid_credentials");
+    from_device(PASSWORD).await.expect_status(200);
+    from_device(WRONG_PASSWORD).await.expect_problem(401, "invalid_credentials");
     let tampered = format!("{}x", user.access_token);
     user.me_with(&tampered).await.expect_problem(401, "invalid_token");
     user.present(&format!("{}x", user.refresh_token)).await.expect_problem(401, "invalid_refresh_token");

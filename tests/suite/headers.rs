@@ -188,7 +188,7 @@ async fn the_management_listener_answers_probes_and_nothing_else() {
     let probe = server.anonymous().at(format!("http://{}", server.management));
     assert_eq!(probe.get("/livez").await.expect_status(200).body, b"ok\n");
     let ready = probe.get("/readyz").await.expect_status(200);
-    assert_eq!(ready.json, json!({ "ready": true, "database": true, "draining": false }));
+    assert_eq!(ready.json, json!({ "ready": true, "database": true, "draining": false, "degraded": [] }));
     let version = probe.get("/version").await.expect_status(200);
     assert_eq!(version.json["version"], env!("CARGO_PKG_VERSION"));
     for path in ["/auth/me", "/.well-known/jwks.json", "/health", "/docs"] {
@@ -198,7 +198,7 @@ async fn the_management_listener_answers_probes_and_nothing_else() {
     assert_eq!(health.json, json!({ "status": "ok" }));
     server.app.close().await;
     let unready = probe.get("/readyz").await.expect_status(503);
-    assert_eq!(unready.json, json!({ "ready": false, "database": false, "draining": false }));
+    assert_eq!(unready.json, json!({ "ready": false, "database": false, "draining": false, "degraded": [] }));
     probe.get("/livez").await.expect_status(200);
 }
 

@@ -20,7 +20,7 @@ async fn a_user_gets_a_pair_of_tokens() {
     let members: Vec<_> = pair.json.as_object().unwrap().keys().collect();
     assert_eq!(
         members,
-        ["access_token", "expires_in", "refresh_expires_in", "refresh_token", "token_type"],
+        ["access_token", "device_token", "expires_in", "refresh_expires_in", "refresh_token", "token_type"],
         "nothing else is given away"
     );
     let records = "SELECT count(*) FROM audit_log WHERE event = 'login_succeeded'";

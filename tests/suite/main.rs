@@ -26,6 +26,8 @@ mod authorization;
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
+mod device_tokens;
+#[cfg(test)]
 mod discovery;
 #[cfg(test)]
 mod docs;
@@ -42,7 +44,11 @@ mod introspection;
 #[cfg(test)]
 mod kafka;
 #[cfg(test)]
+mod lock;
+#[cfg(test)]
 mod login;
+#[cfg(test)]
+mod login_timing;
 #[cfg(test)]
 mod logout;
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! Changing one's own password: needs the current one, and ends every other session at once.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
 
+use crate::lock::LOCK;
 use crate::support::{Actor, Answer, PASSWORD, TestServer, rounds};
 
 const NEW: &str = "another lake at dusk";
@@ -110,4 +113,46 @@ async fn a_login_that_races_the_change_gives_nothing_that_works() {
         }
     }
     server.database.check_invariants().await;
+}
+
+/// A stolen session is no way around the account lock, and no way to keep the owner out.
+#[tokio::test]
+async fn wrong_current_passwords_lock_the_session_that_tries_them() {
+    let server = TestServer::start_with(&LOCK).await;
+    let thief = server.user().await;
+    let mut owner = thief.on_another_device().await;
+    for _ in 0..10 {
+        change(&thief, "not the one it is", NEW).await.expect_problem(401, "invalid_credentials");
+    }
+    for current in [PASSWORD, "not the one it is"] {
+        let locked = change(&thief, current, NEW).await.expect_problem(429, "account_locked");
+        assert!((55..=60).contains(&locked.header("retry-after").parse::<u64>().expect("seconds")));
+    }
+    thief.me().await.expect_status(200);
+    owner.login().await.expect_status(200);
+    assert_eq!(server.app.refusals_record().await.expect("recorded"), 1);
+    let locked = "SELECT count(*) FROM audit_log WHERE event = 'user_locked' AND detail LIKE '%session:%'";
+    assert_eq!(server.database.number(locked).await, 1);
+    let events = "SELECT count(*) FROM outbox WHERE type = 'auth.user_locked'";
+    assert_eq!(server.database.number(events).await, 0, "the account is not locked");
+
+    server.clock.advance(Duration::from_secs(60));
+    change(&thief, "not the one it is", NEW).await.expect_problem(401, "invalid_credentials");
+    change(&thief, PASSWORD, NEW).await.expect_problem(429, "account_locked");
+    change(&owner, PASSWORD, NEW).await.expect_status(204);
+    thief.me().await.expect_problem(401, "session_ended");
+    server.database.check_invariants().await;
+}
+
+#[tokio::test]
+async fn the_right_current_password_forgets_the_wrong_ones() {
+    let server = TestServer::start_with(&LOCK).await;
+    let user = server.user().await;
+    for (current, new) in [(PASSWORD, NEW), (NEW, PASSWORD)] {
+        for _ in 0..9 {
+            change(&user, "not the one it is", new).await.expect_problem(401, "invalid_credentials");
+        }
+        change(&user, current, new).await.expect_status(204);
+    }
+    assert_eq!(server.database.number("SELECT count(*) FROM login_failures").await, 0);
 }

@@ -1,6 +1,7 @@
 //! The store: every statement runs on this database and does what its name says.
 
 mod admin;
+mod login_failures;
 mod outbox;
 
 use std::time::Duration;
@@ -354,6 +355,7 @@ fn every_statement_has_a_test() {
         include_str!("store.rs"),
         include_str!("store/admin.rs"),
         include_str!("store/outbox.rs"),
+        include_str!("store/login_failures.rs"),
         include_str!("migrations.rs"),
         include_str!("transactions.rs"),
     ]

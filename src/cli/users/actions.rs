@@ -66,6 +66,13 @@ impl Operator {
         Ok(())
     }
 
+    pub(super) async fn unlock(&self, user: &str) -> Result<(), Exit> {
+        let user = self.find(user).await?;
+        self.app.user_unlock(&self.admin, user.id).await.map_err(refused)?;
+        print(&line(&user));
+        Ok(())
+    }
+
     pub(super) async fn delete(&self, user: &str, yes: bool) -> Result<(), Exit> {
         let user = self.find(user).await?;
         if !yes {

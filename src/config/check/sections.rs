@@ -51,7 +51,7 @@ pub(super) fn argon2(reader: &mut Reader<'_>, cores: usize) -> Checked<Argon2Set
         );
     }
     if let (Ok(memory), Ok(rounds)) = (memory_kib, iterations)
-        && !strong(memory, rounds)
+        && !strong_argon2(memory, rounds)
     {
         reader.warn(format!(
             "argon2 with {memory} KiB and {rounds} iterations is weaker than OWASP advises; only tests want that"
@@ -67,8 +67,10 @@ pub(super) fn argon2(reader: &mut Reader<'_>, cores: usize) -> Checked<Argon2Set
     })
 }
 
-/// The equally strong pairs of the OWASP Password Storage Cheat Sheet.
-fn strong(memory_kib: u32, iterations: u32) -> bool {
+/// Tells whether a hash costs at least as much as one of the equally strong pairs of the OWASP
+/// Password Storage Cheat Sheet.
+#[must_use]
+pub fn strong_argon2(memory_kib: u32, iterations: u32) -> bool {
     [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)]
         .iter()
         .any(|(memory, rounds)| memory_kib >= *memory && iterations >= *rounds)

@@ -18,6 +18,14 @@ pub(super) fn boolean(description: &str) -> Value {
     json!({ "type": "boolean", "description": description })
 }
 
+pub(super) fn count(description: &str) -> Value {
+    json!({ "type": "integer", "minimum": 0, "description": description })
+}
+
+pub(super) fn time(description: &str) -> Value {
+    json!({ "type": "string", "format": "date-time", "description": description })
+}
+
 pub(super) fn roles(description: &str) -> Value {
     json!({
         "type": "array",

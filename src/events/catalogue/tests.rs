@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use jsonschema::Validator;
 
 use super::*;
-use crate::domain::{Email, EndReason, Event, Kid, Roles, SessionId, UserStatus};
+use crate::domain::{Email, EndReason, Event, Kid, Roles, SessionId, Timestamp, UserStatus};
 
 /// One of each and, where a member may be null, two.
 fn variants() -> Vec<Event> {
@@ -20,6 +20,8 @@ fn variants() -> Vec<Event> {
         Event::UserRolesChanged { user_id, roles },
         Event::UserDisabled { user_id },
         Event::UserDeleted { user_id },
+        Event::UserLocked { user_id, failures: 10, locked_until: Some(Timestamp::from_micros(1_000_000)) },
+        Event::UserLocked { user_id, failures: 101, locked_until: None },
         Event::PasswordChanged { user_id },
         Event::RefreshTokenReused { user_id, session_id },
         Event::SigningKeyRotated { kid: kid.clone(), previous: None },
@@ -38,6 +40,7 @@ fn variants() -> Vec<Event> {
             | Event::UserRolesChanged { .. }
             | Event::UserDisabled { .. }
             | Event::UserDeleted { .. }
+            | Event::UserLocked { .. }
             | Event::PasswordChanged { .. }
             | Event::SessionRevoked { .. }
             | Event::RefreshTokenReused { .. }

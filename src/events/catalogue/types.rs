@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::schema::{boolean, email, key_id, list, open_word, or_null, roles, user_id, uuid, word};
+use super::schema::{
+    boolean, count, email, key_id, list, open_word, or_null, roles, time, user_id, uuid, word,
+};
 use super::{EventType, Member};
 use crate::domain::{EndReason, UserStatus};
 
@@ -76,6 +78,22 @@ pub(super) fn all() -> Vec<EventType> {
                    the address may sign up anew.",
             members: members([("user_id", user_id())]),
             example: json!({ "user_id": USER }),
+        },
+        EventType {
+            kind: "auth.user_locked",
+            version: 1,
+            summary: "Too many wrong passwords: logins from unknown devices are refused for a while.",
+            when: "A failed login that began a lock, or prolonged it. Devices that have logged in before go on. Unlocking \
+                   causes no event.",
+            members: members([
+                ("user_id", user_id()),
+                ("failures", count("Wrong passwords from unknown devices since the last success.")),
+                (
+                    "locked_until",
+                    or_null(time("When unknown devices may try again; null: when an admin unlocks.")),
+                ),
+            ]),
+            example: json!({ "user_id": USER, "failures": 10, "locked_until": "2026-11-24T03:43:08.22715Z" }),
         },
         EventType {
             kind: "auth.password_changed",

@@ -51,6 +51,10 @@ impl Process {
         format!("--- stdout ---\n{}--- stderr ---\n{}", self.stdout(), self.stderr())
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name, as `TERM`.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();

@@ -3,7 +3,7 @@
 use super::{Kind, TestDatabase, eventually};
 
 /// Each statement counts what breaks the rule.
-const RULES: [(&str, &str); 19] = [
+const RULES: [(&str, &str); 21] = [
     (
         "canonical e-mail addresses are unique",
         "SELECT count(*) FROM (
@@ -116,6 +116,20 @@ const RULES: [(&str, &str); 19] = [
             SELECT count(*) FROM audit_log
             WHERE event = 'login_succeeded' AND user_id IN (SELECT id FROM users_auth)
          ))",
+    ),
+    (
+        "no pool of an identifier has failures below nothing, or more in a window than in a row",
+        "SELECT count(*) FROM login_failures
+         WHERE failures < 0 OR failures > in_a_row OR charged_at < began_at",
+    ),
+    (
+        "one audit record for every event of a lock",
+        "SELECT count(*) FROM users_auth AS u
+         WHERE (SELECT count(*) FROM outbox AS o WHERE o.subject_id = u.id AND o.type = 'auth.user_locked')
+            <> (
+                SELECT count(*) FROM audit_log AS a
+                WHERE a.user_id = u.id AND a.event = 'user_locked' AND a.detail LIKE '%\"untrusted\"%'
+            )",
     ),
 ];
 
