@@ -29,7 +29,10 @@ pub use settings::{
     LimitSettings, LockSettings, LogFormat, PasswordSettings, Pooler, ProxyHeader, RetentionSettings,
     Settings, SigningAlgorithm, SignupSettings, TlsFiles, TlsSettings, TokenSettings, TokenTyp,
 };
-pub use sinks::{AmqpTarget, Sink, SinkTarget, WebhookSecret, WebhookTarget};
+pub use sinks::{
+    AmqpTarget, KafkaLogin, KafkaTarget, NatsLogin, NatsTarget, SaslMechanism, Sink, SinkTarget, Tls,
+    WebhookSecret, WebhookTarget,
+};
 pub use sources::Sources;
 pub use units::{Rate, parse_duration};
 pub use urls::DatabaseUrl;

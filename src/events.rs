@@ -6,8 +6,13 @@
 
 mod amqp;
 mod asyncapi;
+mod authorities;
 mod catalogue;
 mod envelope;
+#[cfg(feature = "kafka")]
+mod kafka;
+mod link;
+mod nats;
 mod webhook;
 
 use std::time::Duration;
@@ -16,6 +21,9 @@ use amqp::Amqp;
 pub use asyncapi::document as asyncapi_document;
 pub use catalogue::{EventType, Member, catalogue};
 pub use envelope::Envelope;
+#[cfg(feature = "kafka")]
+use kafka::Kafka;
+use nats::Nats;
 use webhook::Webhook;
 
 use crate::config::{EventsSettings, Sink, SinkTarget};
@@ -70,6 +78,9 @@ enum Place {
     /// One structured log line an event.
     Log,
     Amqp(Amqp),
+    #[cfg(feature = "kafka")]
+    Kafka(Kafka),
+    Nats(Nats),
     Webhook(Webhook),
 }
 
@@ -78,7 +89,18 @@ impl Publisher {
     pub fn new(sink: &Sink, events: &EventsSettings) -> Result<Self, String> {
         let place = match &sink.target {
             SinkTarget::Log => Place::Log,
-            SinkTarget::Amqp(target) => Place::Amqp(Amqp::new(target)),
+            SinkTarget::Amqp(target) => Place::Amqp(Amqp::new(target)?),
+            #[cfg(feature = "kafka")]
+            SinkTarget::Kafka(target) => Place::Kafka(Kafka::new(target)?),
+            #[cfg(not(feature = "kafka"))]
+            SinkTarget::Kafka(_) => {
+                return Err(
+                    "events_url: this keyward was built without Kafka\n  fix: build one with `cargo build \
+                            --release`, whose features include it"
+                        .to_owned(),
+                );
+            }
+            SinkTarget::Nats(target) => Place::Nats(Nats::new(target)?),
             SinkTarget::Webhook(target) => Place::Webhook(Webhook::new(target, events)?),
         };
         Ok(Self { sink: sink.name.clone(), place })
@@ -95,7 +117,9 @@ impl Publisher {
     pub const fn concurrency(&self) -> usize {
         match self.place {
             Place::Log => 1,
-            Place::Amqp(_) => 512,
+            Place::Amqp(_) | Place::Nats(_) => 512,
+            #[cfg(feature = "kafka")]
+            Place::Kafka(_) => 512,
             Place::Webhook(_) => Webhook::CONCURRENCY,
         }
     }
@@ -109,6 +133,9 @@ impl Publisher {
                 Ok(Receipt::Taken)
             }
             Place::Amqp(amqp) => in_time(amqp.publish(message)).await,
+            #[cfg(feature = "kafka")]
+            Place::Kafka(kafka) => in_time(kafka.publish(message)).await,
+            Place::Nats(nats) => in_time(nats.publish(message)).await,
             // It keeps its own time: there, a late answer says nothing about other events.
             Place::Webhook(webhook) => webhook.publish(message).await,
         }
@@ -119,6 +146,9 @@ impl Publisher {
         match &self.place {
             Place::Log | Place::Webhook(_) => {}
             Place::Amqp(amqp) => amqp.close().await,
+            #[cfg(feature = "kafka")]
+            Place::Kafka(kafka) => kafka.close().await,
+            Place::Nats(nats) => nats.close().await,
         }
     }
 }

@@ -170,12 +170,14 @@ fn events_url(reader: &mut Reader<'_>) -> Checked<Vec<Sink>> {
             reader.warn("events_url is plain http: whoever is on the path reads the events");
         }
     }
-    sinks::parse(&members.iter().map(AsRef::as_ref).collect::<Vec<_>>()).map_err(|mistakes| {
+    let sinks = sinks::parse(&members.iter().map(AsRef::as_ref).collect::<Vec<_>>()).map_err(|mistakes| {
         for mistake in mistakes {
             reader.note(KEY, mistake.message, mistake.fix);
         }
         Noted
-    })
+    })?;
+    sinks.iter().filter_map(Sink::warning).for_each(|warning| reader.warn(warning));
+    Ok(sinks)
 }
 
 fn master_key(

@@ -108,6 +108,13 @@ impl Mistake {
     }
 }
 
+/// For `?` where several may be told.
+impl From<Mistake> for Vec<Mistake> {
+    fn from(mistake: Mistake) -> Self {
+        vec![mistake]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,9 +1,16 @@
 //! `events_url`: one or several places that events go to, each with a name that its progress is kept under.
 
+mod cluster_url;
+mod kafka;
+mod nats;
 mod options;
 mod webhook;
 
+use std::path::PathBuf;
+
 use super::{Secret, problem::Mistake, urls};
+pub use kafka::{KafkaLogin, KafkaTarget, SaslMechanism};
+pub use nats::{NatsLogin, NatsTarget};
 use options::Options;
 pub use webhook::{WebhookSecret, WebhookTarget};
 
@@ -26,6 +33,8 @@ pub enum SinkTarget {
     /// A structured log line each.
     Log,
     Amqp(AmqpTarget),
+    Kafka(KafkaTarget),
+    Nats(NatsTarget),
     Webhook(WebhookTarget),
 }
 
@@ -35,6 +44,30 @@ pub struct AmqpTarget {
     /// `amqp://` or `amqps://`, with user, password and virtual host.
     pub url: Secret,
     pub exchange: String,
+    /// PEM file of authorities to trust besides the public ones.
+    pub ca: Option<PathBuf>,
+}
+
+/// Whom to believe on a connection that is encrypted or not made at all.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// PEM file of the authorities to trust, instead of those of the system.
+    pub ca: Option<PathBuf>,
+}
+
+impl Sink {
+    /// What is allowed and yet probably not meant.
+    pub(super) fn warning(&self) -> Option<String> {
+        let shows_password = match &self.target {
+            SinkTarget::Log | SinkTarget::Amqp(_) | SinkTarget::Webhook(_) => false,
+            SinkTarget::Kafka(target) => target.shows_password(),
+            SinkTarget::Nats(target) => target.shows_password(),
+        };
+        let name = &self.name;
+        shows_password.then(|| {
+            format!("events_url: {name} is without tls=true: whoever is on the path reads the password")
+        })
+    }
 }
 
 /// Reads the members of `events_url`, however many; every mistake is told.
@@ -44,7 +77,7 @@ pub(super) fn parse(members: &[&str]) -> Result<Vec<Sink>, Vec<Mistake>> {
         |(mut sinks, mut mistakes), parsed| {
             match parsed {
                 Ok(sink) => sinks.push(sink),
-                Err(mistake) => mistakes.push(mistake),
+                Err(wrong) => mistakes.extend(wrong),
             }
             (sinks, mistakes)
         },
@@ -85,7 +118,7 @@ pub(super) fn redact(member: &str) -> String {
     }
 }
 
-fn sink(text: &str) -> Result<Sink, Mistake> {
+fn sink(text: &str) -> Result<Sink, Vec<Mistake>> {
     let (text, name) = match text.trim().split_once('#') {
         Some((text, name)) => (text, Some(checked_name(name)?)),
         None => (text.trim(), None),
@@ -93,8 +126,10 @@ fn sink(text: &str) -> Result<Sink, Mistake> {
     let (default_name, target) = match text.split_once(':') {
         Some(("log", "")) => ("log", SinkTarget::Log),
         Some(("amqp" | "amqps", _)) => ("amqp", SinkTarget::Amqp(amqp(text)?)),
+        Some(("kafka", _)) => ("kafka", SinkTarget::Kafka(kafka::parse(text)?)),
+        Some(("nats", _)) => ("nats", SinkTarget::Nats(nats::parse(text)?)),
         Some(("https" | "http", _)) => ("webhook", SinkTarget::Webhook(webhook::target(text)?)),
-        _ => return Err(Mistake::new(urls::unsupported(text), FIX)),
+        _ => return Err(Mistake::new(urls::unsupported(text), FIX).into()),
     };
     Ok(Sink { name: name.unwrap_or_else(|| default_name.to_owned()), target })
 }
@@ -111,13 +146,14 @@ fn checked_name(name: &str) -> Result<String, Mistake> {
     ))
 }
 
-fn amqp(text: &str) -> Result<AmqpTarget, Mistake> {
+fn amqp(text: &str) -> Result<AmqpTarget, Vec<Mistake>> {
     const EXAMPLE: &str = "amqp://user:password@host:5672/vhost?exchange=auth.events";
     let mut url = urls::with_host(text, EXAMPLE)?;
     let mut options = Options::take(&mut url);
     let exchange = options.text("exchange").unwrap_or_else(|| AUTH_EVENTS.to_owned());
-    options.none_left(EXAMPLE)?;
-    Ok(AmqpTarget { url: Secret::from(url.to_string()), exchange })
+    let ca = options.ca(url.scheme() == "amqps", "begin the URL with amqps://, or take it out");
+    options.finish(EXAMPLE)?;
+    Ok(AmqpTarget { url: Secret::from(url.to_string()), exchange, ca })
 }
 
 #[cfg(test)]
@@ -135,6 +171,7 @@ mod tests {
             names(&["amqp://guest:guest@h/%2f", "log:#audit", "amqps://h#far"]),
             ["amqp", "audit", "far"]
         );
+        assert_eq!(names(&["kafka://a,b", "nats://a,b", "kafka://c#far"]), ["kafka", "nats", "far"]);
         assert_eq!(names(&["https://a/b", "http://a/b?c=d#billing"]), ["webhook", "billing"]);
         for twice in [
             ["log:", "log:"],
@@ -153,7 +190,7 @@ mod tests {
     #[test]
     fn every_wrong_member_is_told() {
         assert_eq!(parse(&["ftp://h", "log:", "sqs://h", "amqp://", "https://"]).unwrap_err().len(), 4);
-        for text in ["log", "log:x", "amqp://", "hunter2", "amqp://h?exchang=x"] {
+        for text in ["log", "log:x", "amqp://", "hunter2", "amqp://h?exchang=x", "amqp://h?ca=/x.pem"] {
             let mistakes = parse(&[text]).unwrap_err();
             assert!(!format!("{mistakes:?}").contains("hunter2"), "{text}");
         }

@@ -112,22 +112,30 @@ pub(super) fn origin(text: &str) -> Result<String, Mistake> {
 
 /// Whether a URL leaves this machine without TLS.
 pub(super) fn is_plain_and_remote(text: &str) -> bool {
-    let Ok(url) = Url::parse(text) else {
-        return false;
-    };
-    let local = match url.host() {
+    Url::parse(text).is_ok_and(|url| url.scheme() == "http" && !is_local(&url))
+}
+
+/// Whether the host of a URL is this machine, by name or address.
+pub(super) fn is_local(url: &Url) -> bool {
+    match url.host() {
         Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
         Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        // Of schemes that the URL standard does not know, numbers stay a name.
+        Some(Host::Domain(name)) => {
+            name == "localhost"
+                || name.ends_with(".localhost")
+                || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        }
         None => true,
-    };
-    url.scheme() == "http" && !local
+    }
 }
 
 /// Shows a URL without what could be secret in it: password, query values, the path of a webhook.
 ///
 /// Works on what is no proper URL too, and hides too much rather than too little.
 pub(super) fn redact(text: &str) -> String {
+    /// Options that hold nothing secret.
+    const OPEN: &[&str] = &["ca", "exchange", "sasl", "sslmode", "stream", "subject", "tls"];
     let Some((scheme, rest)) = text.split_once("://") else {
         return if text == "log:" { text } else { REDACTED }.to_owned();
     };
@@ -154,7 +162,7 @@ pub(super) fn redact(text: &str) -> String {
     for (index, pair) in query.split('&').filter(|pair| !pair.is_empty()).enumerate() {
         shown.push(if index == 0 { '?' } else { '&' });
         match pair.split_once('=') {
-            Some(("sslmode", mode)) => shown = shown + "sslmode=" + mode,
+            Some((name, value)) if OPEN.contains(&name) => shown = shown + name + "=" + value,
             Some((name, _)) => shown = shown + name + "=" + REDACTED,
             None => shown.push_str(REDACTED),
         }
@@ -282,6 +290,15 @@ mod tests {
             ("postgres://u:h/u?s@h@db/auth", "postgres://u:[redacted]@db/auth"),
             ("redis://:hush@cache:6379", "redis://:[redacted]@cache:6379"),
             ("nats://hush@a:4222", "nats://[redacted]@a:4222"),
+            (
+                "nats://u:hu,sh@a,b:1?stream=s&subject=x.y&x=hush",
+                "nats://u:[redacted]@a,b:1?stream=s&subject=x.y&x=[redacted]",
+            ),
+            (
+                "kafka://u:h%2Fush@b1:9092,b2/auth.events?tls=true&sasl=plain&ca=/ca.pem",
+                "kafka://u:[redacted]@b1:9092,b2/auth.events?tls=true&sasl=plain&ca=/ca.pem",
+            ),
+            ("kafka://u:hu/sh@b1/t?tls=hu@sh", "kafka://u:[redacted]@sh"),
             ("https://hooks.example/T0/hush", "https://hooks.example/[redacted]"),
             ("sqlite://data/keyward.db", "sqlite://data/keyward.db"),
             ("log:", "log:"),

@@ -1,17 +1,18 @@
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
+use lapin::tcp::OwnedTLSConfig;
 use lapin::types::{FieldTable, ShortString};
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ErrorKind, ExchangeKind,
 };
-use tokio::sync::Mutex;
+use tokio::time::timeout;
 
-use super::{Message, PublishError, Receipt};
+use super::link::Link;
+use super::{Message, PublishError, Receipt, authorities};
 use crate::config::{AmqpTarget, Secret};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// AMQP 0-9-1, section 4.2.3 of the reference: the message is written to disk.
 const PERSISTENT: u8 = 2;
 
@@ -20,24 +21,27 @@ const PERSISTENT: u8 = 2;
 pub(super) struct Amqp {
     url: Secret,
     exchange: ShortString,
-    /// `None` until the first event, and after a failure until the next.
-    link: Mutex<Option<Arc<Link>>>,
+    ca: Option<PathBuf>,
+    link: Link<Open>,
 }
 
-struct Link {
+struct Open {
     connection: Connection,
     channel: Channel,
 }
 
 impl Amqp {
-    pub(super) fn new(target: &AmqpTarget) -> Self {
+    /// `Err` says what is wrong with the file of authorities.
+    pub(super) fn new(target: &AmqpTarget) -> Result<Self, String> {
+        target.ca.as_deref().map_or(Ok(()), authorities::check)?;
         let exchange = ShortString::from(target.exchange.as_str());
-        Self { url: target.url.clone(), exchange, link: Mutex::new(None) }
+        Ok(Self { url: target.url.clone(), exchange, ca: target.ca.clone(), link: Link::new() })
     }
 
     pub(super) async fn publish(&self, message: &Message) -> Result<Receipt, PublishError> {
-        let link = self.link().await?;
-        match self.publish_over(&link, message).await {
+        let connect = async || self.connect().await.map_err(|error| PublishError::Away(describe(&error)));
+        let open = self.link.get(|open| open.channel.status().connected(), connect).await?;
+        match self.publish_over(&open, message).await {
             Ok(Confirmation::Ack(None)) => Ok(Receipt::Taken),
             // Returned first and then confirmed: there was no queue to put it into.
             Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_))) => Ok(Receipt::NoSubscriber),
@@ -48,13 +52,13 @@ impl Amqp {
                 Err(PublishError::Away("the channel does not confirm".to_owned()))
             }
             Err(error) => {
-                self.forget(&link).await;
+                self.link.forget(&open).await;
                 Err(PublishError::Away(describe(&error)))
             }
         }
     }
 
-    async fn publish_over(&self, link: &Link, message: &Message) -> Result<Confirmation, lapin::Error> {
+    async fn publish_over(&self, open: &Open, message: &Message) -> Result<Confirmation, lapin::Error> {
         let properties = BasicProperties::default()
             .with_message_id(message.id.to_string().into())
             .with_type(message.kind.as_str().into())
@@ -63,63 +67,42 @@ impl Amqp {
             .with_delivery_mode(PERSISTENT);
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let routing_key = message.kind.as_str().into();
-        let confirm = link
+        let confirm = open
             .channel
             .basic_publish(self.exchange.clone(), routing_key, options, &message.body, properties)
             .await?;
         confirm.await
     }
 
-    /// Returns the connection, made anew if need be; whoever comes meanwhile waits for it.
-    async fn link(&self) -> Result<Arc<Link>, PublishError> {
-        let mut link = self.link.lock().await;
-        if let Some(link) = link.as_ref().filter(|link| link.channel.status().connected()) {
-            return Ok(Arc::clone(link));
-        }
-        let made = tokio::time::timeout(CONNECT_TIMEOUT, self.connect()).await;
-        let made = match made {
-            Ok(Ok(made)) => Arc::new(made),
-            Ok(Err(error)) => return Err(PublishError::Away(describe(&error))),
-            Err(_) => {
-                let seconds = CONNECT_TIMEOUT.as_secs();
-                return Err(PublishError::Away(format!("no connection within {seconds} s")));
-            }
-        };
-        *link = Some(Arc::clone(&made));
-        Ok(made)
-    }
-
-    async fn connect(&self) -> Result<Link, lapin::Error> {
+    async fn connect(&self) -> Result<Open, lapin::Error> {
         let properties = ConnectionProperties::default().with_connection_name("keyward relay".into());
-        let connection = Connection::connect(self.url.expose(), properties).await?;
+        let cert_chain = match &self.ca {
+            Some(ca) => Some(tokio::fs::read_to_string(ca).await?),
+            None => None,
+        };
+        let tls = OwnedTLSConfig { identity: None, cert_chain };
+        let runtime = lapin::runtime::default_runtime()?;
+        let connection = Connection::connect_with_config(self.url.expose(), properties, tls, runtime).await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         channel
             .exchange_declare(self.exchange.clone(), ExchangeKind::Topic, durable, FieldTable::default())
             .await?;
-        Ok(Link { connection, channel })
-    }
-
-    /// Drops a connection that failed, unless somebody has made another by now.
-    async fn forget(&self, failed: &Arc<Link>) {
-        let mut link = self.link.lock().await;
-        if link.as_ref().is_some_and(|link| Arc::ptr_eq(link, failed)) {
-            *link = None;
-        }
+        Ok(Open { connection, channel })
     }
 
     /// Before the runtime stops, or its input and output would end in the middle of a frame.
     pub(super) async fn close(&self) {
-        let Some(link) = self.link.lock().await.take() else { return };
-        let closed = link.connection.close(200, "keyward stops".into());
-        let _ = tokio::time::timeout(Duration::from_secs(1), closed).await;
+        let Some(open) = self.link.take().await else { return };
+        let closed = open.connection.close(200, "keyward stops".into());
+        let _ = timeout(Duration::from_secs(1), closed).await;
     }
 }
 
-impl std::fmt::Debug for Link {
+impl std::fmt::Debug for Open {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Link").field("status", self.channel.status()).finish_non_exhaustive()
+        f.debug_struct("Open").field("status", self.channel.status()).finish_non_exhaustive()
     }
 }
 

@@ -47,6 +47,18 @@ fn servers() -> Value {
             "protocolVersion": "0.9.1",
             "description": "A durable topic exchange; persistent messages, mandatory, with publisher confirms.",
         },
+        "kafka": {
+            "host": "kafka.example.com:9092",
+            "protocol": "kafka",
+            "description": "All types in one topic, `auth.events`. The key is the subject of the event, or the nil UUID \
+                when it has none; `ce_id` and `ce_type` are among the headers.",
+        },
+        "nats": {
+            "host": "nats.example.com:4222",
+            "protocol": "nats",
+            "description": "A JetStream stream. The subject is `auth.events.` and the address of the channel; \
+                `Nats-Msg-Id` is the id of the event.",
+        },
         "webhook": {
             "host": "hooks.example.com",
             "protocol": "https",

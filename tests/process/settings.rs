@@ -166,3 +166,28 @@ fn assert_line(shown: &str, key: &str, value: &str, origin: &str) {
     let (seen, from) = rest.split_once("  ").unwrap_or_else(|| panic!("{line}"));
     assert_eq!((seen, from.trim()), (value, origin));
 }
+
+#[tokio::test]
+async fn a_sink_that_cannot_be_served_is_refused_before_anything_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup::bare(folder.path()).file("junk.pem", "no certificate");
+    let refused = async |url: &str, words: &[&str]| {
+        let setup = setup.clone().env("KEYWARD_EVENTS_URL", url);
+        for command in [&["serve"][..], &["config", "check"]] {
+            let refused = setup.run(command).await.expect_refusal(78, words);
+            assert!(!refused.stderr.contains("hunter2"), "{}", refused.stderr);
+        }
+    };
+    let both = "nats://hunter2@h?tls=true&ca=nowhere.pem,amqps://u:hunter2@h?ca=junk.pem";
+    let told = ["ca nowhere.pem cannot be read", "ca junk.pem holds no certificate", "fix: name a PEM file"];
+    refused(both, &told).await;
+    let two = "kafka://u:hunter2@h/a%20b?sasl=digest&acks=1";
+    let told =
+        ["3 settings need attention", "names no topic", "sasl=scram-sha-256", "unknown option \"acks\""];
+    refused(two, &told).await;
+    if cfg!(not(feature = "kafka-tls")) {
+        for url in ["kafka://u:hunter2@h", "kafka://u:hunter2@h?sasl=plain&tls=true"] {
+            refused(url, &["needs a keyward that was built with it", "--features kafka-tls"]).await;
+        }
+    }
+}

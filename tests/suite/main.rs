@@ -42,6 +42,8 @@ mod headers;
 #[cfg(test)]
 mod introspection;
 #[cfg(test)]
+mod kafka;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod limits_shared;
@@ -55,6 +57,8 @@ mod login_timing;
 mod logout;
 #[cfg(test)]
 mod migrations;
+#[cfg(test)]
+mod nats;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]

@@ -1,12 +1,11 @@
 //! Events at a real RabbitMQ: what arrives, and what becomes of those that do not.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Actor, Exchange, ISSUER, PASSWORD, Proxy, Received, TestServer, eventually};
+use crate::support::{Actor, Exchange, ISSUER, PASSWORD, Proxy, TestServer, assert_in_order, eventually};
 
 const PENDING: &str = "SELECT count(*) FROM outbox_deliveries WHERE published_at IS NULL";
 const ERRORS: &str =
@@ -17,18 +16,6 @@ const OUTCOMES: &str =
 
 async fn published(server: &TestServer) {
     eventually("everything is published", async || server.database.number(PENDING).await == 0).await;
-}
-
-/// Asserts that each user's events came in the order in which they happened; repeats do not count.
-fn assert_in_order(received: &[Received]) {
-    let mut last: BTreeMap<&str, u64> = BTreeMap::new();
-    for one in received {
-        let subject = one.envelope["subject"].as_str().unwrap_or_default();
-        let sequence: u64 = one.envelope["sequence"].as_str().unwrap().parse().unwrap();
-        let last = last.entry(subject).or_default();
-        assert!(sequence <= *last + 1, "{subject}: {sequence} after {last}");
-        *last = sequence.max(*last);
-    }
 }
 
 #[tokio::test]
@@ -134,7 +121,7 @@ async fn nothing_is_lost_while_the_line_is_cut_again_and_again() {
     }
     commands.join_all().await;
     let received = queue.distinct(6 * 6).await;
-    assert_in_order(&received);
+    assert_in_order(received.iter().map(|one| &one.envelope));
     published(&server).await;
     assert_eq!(server.database.number("SELECT count(*) FROM outbox").await, 36);
     server.database.check_invariants().await;

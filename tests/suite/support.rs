@@ -6,6 +6,10 @@ mod events;
 mod eventually;
 mod forge;
 mod invariants;
+#[cfg(feature = "kafka")]
+mod kafka;
+mod nats;
+mod order;
 mod proxy;
 mod rabbit;
 mod raw;
@@ -17,12 +21,22 @@ pub use actor::{Actor, Answer, PASSWORD, unique_email};
 pub use database::{Kind, TestDatabase};
 pub use eventually::eventually;
 pub use forge::{Forge, encode};
+#[cfg(feature = "kafka")]
+pub use kafka::{Record, Tansu, Topic};
+pub use nats::{NatsServer, Stream};
+pub use order::assert_in_order;
 pub use proxy::Proxy;
-pub use rabbit::{Exchange, Received};
+pub use rabbit::Exchange;
 pub use raw::Raw;
 pub use receiver::{Posted, Reaction, Receiver};
 pub use redis::{PrivateRedis, SlowLink, key_prefix, redis_url};
 pub use server::{ISSUER, TestServer, master_key};
+
+/// A port that nothing listens on.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0");
+    listener.and_then(|listener| listener.local_addr()).expect("a port").port()
+}
 
 /// How often a race is run: seldom in the suite, often enough to believe it in `cargo xtask prove`.
 pub fn rounds(ordinary: u32, prove: u32) -> u32 {
