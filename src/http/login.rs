@@ -89,7 +89,7 @@ impl std::convert::From<TokenPair> for TokenPairBody {
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_request`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "`account_locked`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_attempts`, `account_locked`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`overloaded`, `unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

@@ -122,7 +122,8 @@ async fn tail_shows_events_as_they_are_committed_each_once() {
     until("the past", async || all.stdout().contains(&last).then_some(())).await;
     let behind = Clock::System.now() - Duration::from_secs(30);
     let id = EventId::new(keyward::random::uuid_v7(behind));
-    let event = Event::SigningKeyRotated { kid: Kid::parse("behind").unwrap(), previous: None };
+    let event =
+        Event::SigningKeyRotated { kid: Kid::parse(&"behind-".repeat(7)[..43]).unwrap(), previous: None };
     let store = database.store().await;
     let written: Result<(), StoreError> = store
         .transaction("test", move |tx| {

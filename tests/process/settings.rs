@@ -93,6 +93,8 @@ async fn secrets_are_read_from_files_and_never_shown() {
     let setup = Setup::bare(folder.path())
         .file("key", &format!("{key}\n"))
         .file("admin", "a river under seven bridges\n")
+        .file("hook", &format!("whsec_{key}\n"))
+        .env("KEYWARD_EVENTS_WEBHOOK_SECRETS_FILE", "hook")
         .env("KEYWARD_MASTER_KEY_FILE", "key")
         .env("KEYWARD_ADMIN_EMAIL", "root@example.com")
         .env("KEYWARD_ADMIN_PASSWORD_FILE", "admin")

@@ -11,7 +11,7 @@ pub(super) fn user_id() -> Value {
 }
 
 pub(super) fn email(description: &str) -> Value {
-    json!({ "type": "string", "format": "email", "description": description })
+    json!({ "type": "string", "format": "idn-email", "description": description })
 }
 
 pub(super) fn boolean(description: &str) -> Value {
@@ -79,7 +79,7 @@ pub(super) fn in_words(schema: &Value) -> String {
             format!("list of {}", schema.get("items").map(in_words).unwrap_or_default())
         }
         (_, Some("uuid"), _) => "UUID".to_owned(),
-        (_, Some("email"), _) => "e-mail address".to_owned(),
+        (_, Some("idn-email"), _) => "e-mail address".to_owned(),
         (_, Some("date-time"), _) => "time (RFC 3339)".to_owned(),
         (Some("string"), ..) => set("examples")
             .map_or_else(|| "text".to_owned(), |words| format!("a word such as {words}; more may come")),

@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod events;
+#[cfg(all(test, feature = "kafka"))]
+mod kafka;
 #[cfg(test)]
 mod rabbitmq;
 #[cfg(test)]

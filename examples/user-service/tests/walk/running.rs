@@ -12,7 +12,7 @@ use tempfile::TempDir;
 pub(crate) const ADMIN: &str = "boss@example.com";
 const PASSWORD: &str = "a quiet lake at dawn";
 /// How long anything may take that is expected to happen soon. Generous: machines of tests are busy.
-const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// Asks again and again until there is an answer; `what` names what was waited for in vain.
 pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
