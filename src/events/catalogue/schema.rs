@@ -11,7 +11,8 @@ pub(super) fn user_id() -> Value {
 }
 
 pub(super) fn email(description: &str) -> Value {
-    json!({ "type": "string", "format": "idn-email", "description": description })
+    // International (RFC 6531), and a pattern for the many validators that do not know this format.
+    json!({ "type": "string", "format": "idn-email", "pattern": "^.+@.+$", "description": description })
 }
 
 pub(super) fn boolean(description: &str) -> Value {
