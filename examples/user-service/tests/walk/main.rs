@@ -2,7 +2,8 @@
 
 #[cfg(test)]
 mod events;
-#[cfg(all(test, feature = "kafka"))]
+#[cfg(test)]
+#[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(test)]
 mod rabbitmq;
