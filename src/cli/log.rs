@@ -59,7 +59,9 @@ pub(super) fn start(settings: &Settings, stream: Stream) -> LevelHandle {
         let target = metadata.target();
         target.starts_with("keyward") || (*metadata.level() <= Level::WARN && !broker(target))
     });
+    // Filters of the whole, not `with_filter`: such a one remembers what it said to `enabled!` until the thread's next
+    // event, and drops that. librdkafka and sqlx ask so.
     // A second start in one process (tests) keeps the first.
-    let _ = tracing_subscriber::registry().with(level).with(lines.with_filter(ours)).try_init();
+    let _ = tracing_subscriber::registry().with(level).with(ours).with(lines).try_init();
     LevelHandle(handle)
 }

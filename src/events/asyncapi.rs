@@ -81,6 +81,7 @@ fn channel(kind: &EventType) -> Value {
                 "exchange": { "name": "auth.events", "type": "topic", "durable": true, "autoDelete": false },
                 "bindingVersion": "0.3.0",
             },
+            "kafka": { "topic": "auth.events", "bindingVersion": "0.5.0" },
         },
     })
 }
@@ -119,7 +120,13 @@ fn message(kind: &EventType) -> Value {
                 },
             ],
         },
-        "bindings": { "amqp": { "messageType": kind.kind, "bindingVersion": "0.3.0" } },
+        "bindings": {
+            "amqp": { "messageType": kind.kind, "bindingVersion": "0.3.0" },
+            "kafka": {
+                "key": { "type": "string", "format": "uuid", "description": "The subject of the event, or the nil UUID." },
+                "bindingVersion": "0.5.0",
+            },
+        },
         "examples": [{ "name": kind.kind, "payload": kind.example(ISSUER) }],
     })
 }

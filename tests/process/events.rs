@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
-use crate::support::{
-    Actor, Exchange, PASSWORD, Proxy, RabbitServer, Received, Server, Setup, TestDatabase, rounds,
-};
+use crate::support::{Actor, Exchange, PASSWORD, Proxy, RabbitServer, Server, Setup, TestDatabase, rounds};
+#[cfg(feature = "kafka")]
+use crate::support::{Tansu, Topic, free_port};
 
 const PENDING: &str = "SELECT count(*) FROM outbox_deliveries WHERE published_at IS NULL";
 const CLIENTS: usize = 8;
@@ -21,6 +22,16 @@ struct Acknowledged {
     logouts: usize,
 }
 
+impl Acknowledged {
+    async fn add_all(&mut self, clients: Vec<JoinHandle<Self>>) {
+        for client in clients {
+            let Self { signups, logouts } = client.await.unwrap();
+            self.signups.extend(signups);
+            self.logouts += logouts;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_event_is_lost_or_made_up_while_broker_and_server_die() {
     let database = TestDatabase::create().await;
@@ -28,6 +39,34 @@ async fn no_event_is_lost_or_made_up_while_broker_and_server_die() {
     let mut queue = exchange.queue(&["#"]).await;
     let proxy = Proxy::open_to(&exchange.broker()).await;
     let setup = Setup::on(&database).env("KEYWARD_EVENTS_URL", exchange.events_url_through(proxy.address));
+    let promised = work_while_all_dies(&setup, &proxy).await;
+    let _server = setup.serve().await;
+    let received = queue.distinct(all_published(&database).await).await;
+    let consumed = received.into_iter().map(|one| (one.message_id, one.envelope)).collect();
+    check_ledger(&database, consumed, &promised).await;
+    exchange.delete([queue]).await;
+}
+
+/// The broker keeps all in memory, so it is the line to it that dies.
+#[cfg(feature = "kafka")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_event_is_lost_or_made_up_on_kafka_either() {
+    let database = TestDatabase::create().await;
+    let port = free_port();
+    let proxy = Proxy::open_to(&format!("127.0.0.1:{port}")).await;
+    let _broker = Tansu::start(port, proxy.address, &[]);
+    let topic = Topic::at(&proxy.address.to_string());
+    let setup = Setup::on(&database).env("KEYWARD_EVENTS_URL", topic.events_url());
+    let promised = work_while_all_dies(&setup, &proxy).await;
+    let _server = setup.serve().await;
+    let records = topic.records(all_published(&database).await).await;
+    let id = |envelope: &Value| envelope["id"].as_str().unwrap().to_owned();
+    let consumed = records.into_iter().map(|one| (id(&one.envelope), one.envelope)).collect();
+    check_ledger(&database, consumed, &promised).await;
+}
+
+/// Cuts the line to the broker and kills the server, again and again, under load.
+async fn work_while_all_dies(setup: &Setup, proxy: &Proxy) -> Acknowledged {
     let mut promised = Acknowledged::default();
     for _ in 0..rounds(2, 5) {
         let mut server = setup.serve().await;
@@ -45,16 +84,9 @@ async fn no_event_is_lost_or_made_up_while_broker_and_server_die() {
         proxy.restore();
         reach(wanted).await;
         server.process.kill();
-        for client in clients {
-            let Acknowledged { signups, logouts } = client.await.unwrap();
-            promised.signups.extend(signups);
-            promised.logouts += logouts;
-        }
+        promised.add_all(clients).await;
     }
-    let _server = setup.serve().await;
-    let received = all_events(&database, async |count| queue.distinct(count).await).await;
-    check_ledger(&database, &received, &promised).await;
-    exchange.delete([queue]).await;
+    promised
 }
 
 /// A broker of its own, killed and started again on what it had on disk.
@@ -80,15 +112,11 @@ async fn no_event_is_lost_while_rabbitmq_itself_is_killed() {
     let mut server = server;
     server.process.kill();
     let mut promised = Acknowledged::default();
-    for client in clients {
-        let Acknowledged { signups, logouts } = client.await.unwrap();
-        promised.signups.extend(signups);
-        promised.logouts += logouts;
-    }
+    promised.add_all(clients).await;
     let _server = setup.serve().await;
-    let mut queue = exchange.queue(&["#"]).await;
-    let received = all_events(&database, async |count| queue.distinct(count).await).await;
-    check_ledger(&database, &received, &promised).await;
+    let received = exchange.queue(&["#"]).await.distinct(all_published(&database).await).await;
+    let consumed = received.into_iter().map(|one| (one.message_id, one.envelope)).collect();
+    check_ledger(&database, consumed, &promised).await;
 }
 
 /// Signs up, logs in and out, one user after another, until the connection breaks.
@@ -129,35 +157,31 @@ fn work_until_cut(server: &Server, done: Arc<AtomicUsize>) -> impl Future<Output
     }
 }
 
-/// Waits until the outbox is empty and everything in it has come out of the queue.
-async fn all_events(
-    database: &TestDatabase,
-    take: impl AsyncFnOnce(usize) -> Vec<Received>,
-) -> Vec<Received> {
-    let patience = async || loop {
-        if database.number(PENDING).await == 0 {
-            return;
+/// Waits until everything in the outbox is published, and returns how much that is.
+async fn all_published(database: &TestDatabase) -> usize {
+    let published = async || {
+        while database.number(PENDING).await > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
     };
     let limit = Duration::from_secs(60 + 120 * u64::from(rounds(0, 1)));
-    tokio::time::timeout(limit, patience()).await.expect("everything is published");
-    let count = database.number("SELECT count(*) FROM outbox").await;
-    take(usize::try_from(count).unwrap()).await
+    tokio::time::timeout(limit, published()).await.expect("everything is published");
+    usize::try_from(database.number("SELECT count(*) FROM outbox").await).unwrap()
 }
 
 /// Holds what the consumer saw against the outbox and against what clients were promised.
-async fn check_ledger(database: &TestDatabase, received: &[Received], promised: &Acknowledged) {
+async fn check_ledger(database: &TestDatabase, consumed: Vec<(String, Value)>, promised: &Acknowledged) {
+    let all = consumed.len();
     let mut seen = BTreeMap::new();
-    let mut last: BTreeMap<&str, u64> = BTreeMap::new();
-    for one in received {
-        let earlier = seen.insert(one.message_id.clone(), &one.envelope);
-        assert!(earlier.is_none_or(|earlier| *earlier == one.envelope), "a repeat is the same event");
-        let subject = one.envelope["subject"].as_str().unwrap_or_default();
-        let sequence: u64 = one.envelope["sequence"].as_str().unwrap().parse().unwrap();
-        let last = last.entry(subject).or_default();
+    let mut last: BTreeMap<String, u64> = BTreeMap::new();
+    for (id, envelope) in consumed {
+        let subject = envelope["subject"].as_str().unwrap_or_default();
+        let sequence: u64 = envelope["sequence"].as_str().unwrap().parse().unwrap();
+        let last = last.entry(subject.to_owned()).or_default();
         assert!(sequence <= *last + 1, "{subject}: {sequence} after {last}");
         *last = sequence.max(*last);
+        let earlier = seen.insert(id, envelope.clone());
+        assert!(earlier.is_none_or(|earlier| earlier == envelope), "a repeat is the same event");
     }
     let ids: BTreeSet<_> = database.texts(id_texts(database)).await.into_iter().collect();
     assert_eq!(seen.keys().cloned().collect::<BTreeSet<_>>(), ids, "none lost, none made up");
@@ -178,7 +202,7 @@ async fn check_ledger(database: &TestDatabase, received: &[Received], promised: 
     println!(
         "{} events, {} repeats, {} sign-ups and {} logouts acknowledged",
         seen.len(),
-        received.len() - seen.len(),
+        all - seen.len(),
         promised.signups.len(),
         promised.logouts,
     );

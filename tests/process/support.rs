@@ -7,13 +7,17 @@ mod shared {
     pub mod database;
     pub mod events;
     mod eventually;
+    mod free_port;
     mod invariants;
+    #[cfg(feature = "kafka")]
+    pub mod kafka;
     pub mod proxy;
     pub mod rabbit;
     pub mod redis;
 
     pub use database::{Kind, TestDatabase};
     pub use eventually::eventually;
+    pub use free_port::free_port;
 }
 mod foreign;
 mod process;
@@ -26,8 +30,11 @@ pub use rabbit_server::RabbitServer;
 pub use setup::{Finished, Server, Setup, master_key};
 pub use shared::actor::{Actor, Answer, PASSWORD, unique_email};
 pub use shared::database::{Kind, TestDatabase};
+pub use shared::free_port;
+#[cfg(feature = "kafka")]
+pub use shared::kafka::{Tansu, Topic};
 pub use shared::proxy::Proxy;
-pub use shared::rabbit::{Exchange, Received};
+pub use shared::rabbit::Exchange;
 pub use shared::redis::PrivateRedis;
 
 use std::time::Duration;

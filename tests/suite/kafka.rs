@@ -6,25 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rdkafka::mocking::MockCluster;
 use reqwest::Method;
 
 use crate::support::{
-    Actor, ISSUER, Proxy, Record, Tansu, TestServer, Topic, assert_in_order, eventually, free_port,
+    ISSUER, Proxy, Record, Tansu, TestServer, Topic, assert_in_order, eventually, free_port,
 };
-
-const PENDING: &str = "SELECT count(*) FROM outbox_deliveries WHERE published_at IS NULL";
-
-async fn published(server: &TestServer) {
-    eventually("everything is published", async || server.database.number(PENDING).await == 0).await;
-}
-
-/// What `/readyz` says is less than well.
-async fn degraded(server: &TestServer) -> String {
-    let operator = Actor::new(format!("http://{}", server.management));
-    let readiness = operator.get("/readyz").await.expect_status(200);
-    assert_eq!(readiness.json["ready"], true);
-    readiness.json["degraded"][0].as_str().unwrap_or_default().to_owned()
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_arrives_under_the_key_of_its_user_in_a_topic_that_is_made_for_it() {
@@ -36,7 +23,7 @@ async fn an_event_arrives_under_the_key_of_its_user_in_a_topic_that_is_made_for_
     let admin = server.admin().await;
     let now = serde_json::json!({ "now": true });
     admin.tell(Method::POST, "/admin/keys/rotate", &now).await.expect_status(201);
-    published(&server).await;
+    server.published().await;
 
     let records = topic.records(4).await;
     let created = records.iter().find(|record| record.key == id).unwrap();
@@ -59,19 +46,8 @@ async fn an_event_arrives_under_the_key_of_its_user_in_a_topic_that_is_made_for_
 async fn events_of_a_user_stay_in_one_partition_in_order() {
     let topic = Topic::new();
     let server = TestServer::start_with(&[("events_url", &topic.events_url())]).await;
-    let mut commands = tokio::task::JoinSet::new();
-    for _ in 0..8 {
-        let mut user = server.anonymous();
-        commands.spawn(async move {
-            user.signup().await.expect_status(201);
-            for _ in 0..5 {
-                user.login().await.expect_status(200);
-                user.logout().await.expect_status(204);
-            }
-        });
-    }
-    commands.join_all().await;
-    published(&server).await;
+    server.come_and_go(8).await;
+    server.published().await;
     let records = topic.records(8 * 6).await;
     let mut partitions: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
     for record in &records {
@@ -89,15 +65,15 @@ async fn a_broker_that_comes_later_gets_what_waited_for_it() {
     let server = TestServer::start_with(&[("events_url", &topic.events_url())]).await;
     let user = server.user().await;
     user.me().await.expect_status(200);
-    eventually("it is told", async || degraded(&server).await.contains("Connection refused")).await;
-    assert!(degraded(&server).await.starts_with("events: kafka is away: "));
-    assert!(server.database.number(PENDING).await > 0);
+    eventually("it is told", async || server.degraded().await.contains("Connection refused")).await;
+    assert!(server.degraded().await.starts_with("events: kafka is away: "));
+    assert!(server.pending().await > 0);
 
     let _broker = Tansu::start(address.port(), address, &[]);
-    published(&server).await;
+    server.published().await;
     let records = topic.records(1).await;
     assert!(records.iter().any(|record| record.envelope["data"]["email"] == user.email.as_str()));
-    eventually("all is well", async || degraded(&server).await.is_empty()).await;
+    eventually("all is well", async || server.degraded().await.is_empty()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -107,25 +83,10 @@ async fn nothing_is_lost_while_the_line_is_cut_again_and_again() {
     let _broker = Tansu::start(port, proxy.address, &[]);
     let topic = Topic::at(&proxy.address.to_string());
     let server = TestServer::start_with(&[("events_url", &topic.events_url())]).await;
-    let mut commands = tokio::task::JoinSet::new();
-    for _ in 0..6 {
-        let mut user = server.anonymous();
-        commands.spawn(async move {
-            user.signup().await.expect_status(201);
-            for _ in 0..5 {
-                user.login().await.expect_status(200);
-                user.logout().await.expect_status(204);
-            }
-        });
-    }
-    for _ in 0..5 {
-        proxy.cut_for(Duration::from_millis(50)).await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    commands.join_all().await;
-    published(&server).await;
-    let outbox = server.database.number("SELECT count(*) FROM outbox").await;
-    let records = topic.records(usize::try_from(outbox).unwrap()).await;
+    server.come_and_go_while_cut(6, &proxy).await;
+    server.published().await;
+    let outbox = server.events().await;
+    let records = topic.records(outbox).await;
     assert_in_order(records.iter().map(|record| &record.envelope));
     server.database.check_invariants().await;
 }
@@ -138,12 +99,27 @@ async fn wrong_credentials_are_told_without_the_password_and_events_are_kept() {
     let server = TestServer::start_with(&[("events_url", &url)]).await;
     server.user().await;
     eventually("it is told", async || {
-        let told = degraded(&server).await;
+        let told = server.degraded().await;
         assert!(!told.contains("hunter2"));
         told.starts_with("events: kafka is away: ") && told.to_lowercase().contains("sasl")
     })
     .await;
-    assert!(server.database.number(PENDING).await > 0);
+    assert!(server.pending().await > 0);
+}
+
+/// The cluster that librdkafka brings for tests makes no topics.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_cannot_be_made_is_named_and_events_are_kept() {
+    let cluster = MockCluster::new(1).expect("a cluster");
+    let topic = Topic::at(&cluster.bootstrap_servers());
+    let server = TestServer::start_with(&[("events_url", &topic.events_url())]).await;
+    server.user().await.me().await.expect_status(200);
+    let expected = format!("events: kafka is away: topic {} of events_url", topic.name);
+    eventually("it is told", async || server.degraded().await.starts_with(&expected)).await;
+    assert!(server.pending().await > 0);
+
+    cluster.create_topic(&topic.name, 1, 1).expect("a topic");
+    server.published().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -151,7 +127,7 @@ async fn a_server_stops_in_time_while_its_broker_is_away() {
     let topic = Topic::at(&format!("127.0.0.1:{}", free_port()));
     let mut server = TestServer::start_with(&[("events_url", &topic.events_url())]).await;
     server.user().await;
-    eventually("it is told", async || !degraded(&server).await.is_empty()).await;
+    eventually("it is told", async || !server.degraded().await.is_empty()).await;
     let started = tokio::time::Instant::now();
     server.stop().await;
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());

@@ -7,23 +7,7 @@ use keyward::config::{self, Sources};
 use keyward::domain::{EventId, Timestamp};
 use keyward::events::{Message, PublishError, Publisher, Receipt};
 
-use crate::support::{
-    Actor, ISSUER, NatsServer, Proxy, Stream, TestServer, assert_in_order, eventually, free_port,
-};
-
-const PENDING: &str = "SELECT count(*) FROM outbox_deliveries WHERE published_at IS NULL";
-
-async fn published(server: &TestServer) {
-    eventually("everything is published", async || server.database.number(PENDING).await == 0).await;
-}
-
-/// What `/readyz` says is less than well.
-async fn degraded(server: &TestServer) -> String {
-    let operator = Actor::new(format!("http://{}", server.management));
-    let readiness = operator.get("/readyz").await.expect_status(200);
-    assert_eq!(readiness.json["ready"], true);
-    readiness.json["degraded"][0].as_str().unwrap_or_default().to_owned()
-}
+use crate::support::{ISSUER, NatsServer, Proxy, Stream, TestServer, assert_in_order, eventually, free_port};
 
 fn publisher(events_url: &str) -> Publisher {
     let flags = vec![("events_url".to_owned(), events_url.to_owned())];
@@ -50,10 +34,9 @@ async fn an_event_is_stored_under_its_type_in_a_stream_that_is_made_for_it() {
     let user = server.user().await;
     let id = user.id().await;
     user.logout().await.expect_status(204);
-    published(&server).await;
+    server.published().await;
 
-    let wanted = server.database.number("SELECT count(*) FROM outbox").await;
-    let stored = stream.stored(usize::try_from(wanted).unwrap()).await;
+    let stored = stream.stored(server.events().await).await;
     let created = stored.iter().find(|one| one.envelope["subject"] == id.as_str()).unwrap();
     assert_eq!(created.subject, format!("{}.auth.user_created", stream.subject));
     assert_eq!(created.id, created.envelope["id"].as_str().unwrap());
@@ -134,15 +117,14 @@ async fn a_server_that_comes_later_gets_what_waited_for_it() {
     let server = TestServer::start_with(&[("events_url", &stream.events_url())]).await;
     let user = server.user().await;
     user.me().await.expect_status(200);
-    eventually("it is told", async || degraded(&server).await.starts_with("events: nats is away: ")).await;
-    assert!(server.database.number(PENDING).await > 0);
+    eventually("it is told", async || server.degraded().await.starts_with("events: nats is away: ")).await;
+    assert!(server.pending().await > 0);
 
     let _nats = NatsServer::start(port, &[]);
-    published(&server).await;
-    let wanted = server.database.number("SELECT count(*) FROM outbox").await;
-    let stored = stream.stored(usize::try_from(wanted).unwrap()).await;
+    server.published().await;
+    let stored = stream.stored(server.events().await).await;
     assert!(stored.iter().any(|one| one.envelope["data"]["email"] == user.email.as_str()));
-    eventually("all is well", async || degraded(&server).await.is_empty()).await;
+    eventually("all is well", async || server.degraded().await.is_empty()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -151,27 +133,12 @@ async fn nothing_is_lost_and_nothing_doubled_while_the_line_is_cut_again_and_aga
     let proxy = Proxy::open_to(&stream.server()).await;
     let url = stream.events_url_through(proxy.address);
     let server = TestServer::start_with(&[("events_url", &url)]).await;
-    let mut commands = tokio::task::JoinSet::new();
-    for _ in 0..6 {
-        let mut user = server.anonymous();
-        commands.spawn(async move {
-            user.signup().await.expect_status(201);
-            for _ in 0..5 {
-                user.login().await.expect_status(200);
-                user.logout().await.expect_status(204);
-            }
-        });
-    }
-    for _ in 0..5 {
-        proxy.cut_for(Duration::from_millis(50)).await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    commands.join_all().await;
-    published(&server).await;
-    let outbox = server.database.number("SELECT count(*) FROM outbox").await;
-    let stored = stream.stored(usize::try_from(outbox).unwrap()).await;
+    server.come_and_go_while_cut(6, &proxy).await;
+    server.published().await;
+    let outbox = server.events().await;
+    let stored = stream.stored(outbox).await;
     assert_in_order(stored.iter().map(|one| &one.envelope));
-    assert_eq!(stream.count().await, u64::try_from(outbox).unwrap());
+    assert_eq!(stream.count().await, outbox as u64);
     server.database.check_invariants().await;
     stream.delete().await;
 }
@@ -205,10 +172,10 @@ async fn wrong_credentials_are_told_without_the_password_and_events_are_kept() {
     let server = TestServer::start_with(&[("events_url", &url)]).await;
     server.user().await;
     eventually("it is told", async || {
-        let told = degraded(&server).await;
+        let told = server.degraded().await;
         assert!(!told.contains("hunter2"));
         told.starts_with("events: nats is away: ") && told.contains("authorization violation")
     })
     .await;
-    assert!(server.database.number(PENDING).await > 0);
+    assert!(server.pending().await > 0);
 }

@@ -3,20 +3,15 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Actor, Exchange, ISSUER, PASSWORD, Proxy, TestServer, assert_in_order, eventually};
+use crate::support::{Exchange, ISSUER, PASSWORD, Proxy, TestServer, assert_in_order, eventually};
 
-const PENDING: &str = "SELECT count(*) FROM outbox_deliveries WHERE published_at IS NULL";
 const ERRORS: &str =
     "SELECT last_error FROM outbox_deliveries WHERE last_error IS NOT NULL ORDER BY event_id";
 const OUTCOMES: &str =
     "SELECT o.type || ' ' || d.outcome FROM outbox_deliveries AS d JOIN outbox AS o ON o.id = d.event_id
      WHERE d.outcome IS NOT NULL ORDER BY o.id";
-
-async fn published(server: &TestServer) {
-    eventually("everything is published", async || server.database.number(PENDING).await == 0).await;
-}
 
 #[tokio::test]
 async fn an_event_arrives_as_a_persistent_message_with_its_type_as_routing_key() {
@@ -44,7 +39,7 @@ async fn an_event_arrives_as_a_persistent_message_with_its_type_as_routing_key()
         (revoked.routing_key.as_str(), &revoked.envelope["sequence"]),
         ("auth.session_revoked", &"2".into())
     );
-    published(&server).await;
+    server.published().await;
     server.database.check_invariants().await;
     exchange.delete([queue]).await;
 }
@@ -64,7 +59,7 @@ async fn an_event_that_no_queue_wants_waits_if_it_must_and_is_counted_if_it_need
     // What is stuck of one user holds back nobody else.
     let _eve = server.user().await;
     assert_ne!(created.next().await.envelope["subject"], created.next().await.envelope["subject"]);
-    eventually("one waits", async || server.database.number(PENDING).await == 1).await;
+    eventually("one waits", async || server.pending().await == 1).await;
     let expected =
         ["auth.user_created published", "auth.password_changed no_subscriber", "auth.user_created published"];
     assert_eq!(server.database.texts(OUTCOMES).await, expected);
@@ -74,7 +69,7 @@ async fn an_event_that_no_queue_wants_waits_if_it_must_and_is_counted_if_it_need
     let mut revoked = exchange.queue(&["auth.session_revoked"]).await;
     server.clock.advance(Duration::from_secs(61));
     assert_eq!(revoked.next().await.routing_key, "auth.session_revoked");
-    published(&server).await;
+    server.published().await;
     server.database.check_invariants().await;
     exchange.delete([created, revoked]).await;
 }
@@ -86,14 +81,14 @@ async fn a_nacked_event_is_not_published_and_comes_when_there_is_room() {
     let server = TestServer::start_with(&[("events_url", &exchange.events_url())]).await;
     let users = [server.user().await, server.user().await];
     eventually("one is nacked", async || !server.database.texts(ERRORS).await.is_empty()).await;
-    assert_eq!(server.database.number(PENDING).await, 1);
+    assert_eq!(server.pending().await, 1);
     let first = queue.next().await;
     server.clock.advance(Duration::from_secs(61));
     let second = queue.next().await;
     assert_ne!(first.message_id, second.message_id);
     assert_ne!(first.envelope["data"]["email"], second.envelope["data"]["email"]);
     assert!(users.iter().any(|user| second.envelope["data"]["email"] == user.email.as_str()));
-    published(&server).await;
+    server.published().await;
     exchange.delete([queue]).await;
 }
 
@@ -104,26 +99,11 @@ async fn nothing_is_lost_while_the_line_is_cut_again_and_again() {
     let proxy = Proxy::open_to(&exchange.broker()).await;
     let url = exchange.events_url_through(proxy.address);
     let server = TestServer::start_with(&[("events_url", &url)]).await;
-    let mut commands = tokio::task::JoinSet::new();
-    for _ in 0..6 {
-        let mut user = server.anonymous();
-        commands.spawn(async move {
-            user.signup().await.expect_status(201);
-            for _ in 0..5 {
-                user.login().await.expect_status(200);
-                user.logout().await.expect_status(204);
-            }
-        });
-    }
-    for _ in 0..5 {
-        proxy.cut_for(Duration::from_millis(50)).await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    commands.join_all().await;
+    server.come_and_go_while_cut(6, &proxy).await;
     let received = queue.distinct(6 * 6).await;
     assert_in_order(received.iter().map(|one| &one.envelope));
-    published(&server).await;
-    assert_eq!(server.database.number("SELECT count(*) FROM outbox").await, 36);
+    server.published().await;
+    assert_eq!(server.events().await, 36);
     server.database.check_invariants().await;
     exchange.delete([queue]).await;
 }
@@ -137,18 +117,12 @@ async fn a_broker_that_is_away_delays_events_and_nothing_else() {
     let server = TestServer::start_with(&[("events_url", &url)]).await;
     let user = server.user().await;
     user.me().await.expect_status(200);
-    let operator = Actor::new(format!("http://{}", server.management));
-    let readiness = async || operator.get("/readyz").await.expect_status(200).json;
-    eventually("it is told", async || readiness().await["degraded"] != Value::Array(vec![])).await;
-    let told = readiness().await;
-    assert_eq!(told["ready"], true);
-    let why = told["degraded"][0].as_str().unwrap();
-    assert!(why.starts_with("events: amqp is away: "), "{why}");
-    assert_eq!(server.database.number(PENDING).await, 1);
+    eventually("it is told", async || server.degraded().await.starts_with("events: amqp is away: ")).await;
+    assert_eq!(server.pending().await, 1);
 
     proxy.restore();
     assert_eq!(queue.next().await.envelope["data"]["email"], user.email.as_str());
-    eventually("all is well", async || readiness().await["degraded"] == Value::Array(vec![])).await;
+    eventually("all is well", async || server.degraded().await.is_empty()).await;
     exchange.delete([queue]).await;
 }
 
@@ -159,13 +133,12 @@ async fn wrong_credentials_are_told_without_the_password_and_events_are_kept() {
     url.set_password(Some("hunter2")).unwrap();
     let server = TestServer::start_with(&[("events_url", url.as_str())]).await;
     server.user().await;
-    let operator = Actor::new(format!("http://{}", server.management));
     eventually("it is told", async || {
-        let told = operator.get("/readyz").await.expect_status(200).json["degraded"].to_string();
+        let told = server.degraded().await;
         assert!(!told.contains("hunter2"));
         told.contains("ACCESS_REFUSED") || told.contains("ACCESS-REFUSED")
     })
     .await;
-    assert_eq!(server.database.number(PENDING).await, 1);
+    assert_eq!(server.pending().await, 1);
     exchange.delete([]).await;
 }

@@ -5,11 +5,13 @@ mod database;
 mod events;
 mod eventually;
 mod forge;
+mod free_port;
 mod invariants;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod nats;
 mod order;
+mod outbox;
 mod proxy;
 mod rabbit;
 mod raw;
@@ -21,6 +23,7 @@ pub use actor::{Actor, Answer, PASSWORD, unique_email};
 pub use database::{Kind, TestDatabase};
 pub use eventually::eventually;
 pub use forge::{Forge, encode};
+pub use free_port::free_port;
 #[cfg(feature = "kafka")]
 pub use kafka::{Record, Tansu, Topic};
 pub use nats::{NatsServer, Stream};
@@ -31,12 +34,6 @@ pub use raw::Raw;
 pub use receiver::{Posted, Reaction, Receiver};
 pub use redis::{PrivateRedis, SlowLink, key_prefix, redis_url};
 pub use server::{ISSUER, TestServer, master_key};
-
-/// A port that nothing listens on.
-pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0");
-    listener.and_then(|listener| listener.local_addr()).expect("a port").port()
-}
 
 /// How often a race is run: seldom in the suite, often enough to believe it in `cargo xtask prove`.
 pub fn rounds(ordinary: u32, prove: u32) -> u32 {

@@ -9,7 +9,6 @@ use crate::support::{ISSUER, Posted, Reaction, Receiver, TestServer, eventually}
 
 const SECRET: &str = "whsec_GJ9sT2nQv5RkYb0WcXe7LmA4uPz8HdF1oI3gKjN6VtE=";
 const OTHER_SECRET: &str = "whsec_q83Nn0sXo2yq7wYxJp0lVt8m4k6Z1cE5";
-const PENDING: &str = "SELECT count(*) FROM outbox_deliveries WHERE published_at IS NULL";
 const REFUSED: &str = "SELECT count(*) FROM outbox_deliveries WHERE published_at IS NULL AND attempts > 0";
 const ERRORS: &str = "SELECT last_error FROM outbox_deliveries WHERE last_error IS NOT NULL";
 /// Longer than the first times that a refused event waits.
@@ -61,7 +60,7 @@ async fn an_event_comes_signed_and_whole() {
     assert_eq!((received.kind(), received.about(&user.id().await)), ("auth.user_created", true));
     assert_eq!(event["data"]["email"], user.email);
     assert_eq!(event["dataschema"], format!("{ISSUER}/docs/events/schemas/auth.user_created/1.json"));
-    eventually("it is published", async || server.database.number(PENDING).await == 0).await;
+    server.published().await;
     server.database.check_invariants().await;
 }
 
@@ -87,7 +86,7 @@ async fn a_refused_event_comes_again_under_the_same_id_and_holds_up_its_user_onl
     assert_eq!(server.database.number(REFUSED).await, 2);
 
     server.clock.advance(BACK_OFF);
-    eventually("everything is published", async || server.database.number(PENDING).await == 0).await;
+    server.published().await;
     let seen = receiver.expect(7).await;
     for user in [&first, &second] {
         let subject = seen.iter().find(|received| received.event["data"]["email"] == user.email).unwrap();
@@ -135,7 +134,7 @@ async fn a_redirect_is_not_followed() {
     let gone = async || server.database.texts(ERRORS).await[0].contains("410");
     eventually("the receiver is gone", gone).await;
     assert!(server.database.texts(ERRORS).await[0].contains("take it out of events_url"));
-    assert_eq!(server.database.number(PENDING).await, 1);
+    assert_eq!(server.pending().await, 1);
 }
 
 /// What a receiver sends back is not kept, however long it is.
@@ -167,10 +166,10 @@ async fn a_receiver_that_never_answers_one_event_gets_the_others() {
     assert!(came().unwrap().at - fatal.at < Duration::from_secs(8), "before the first was given up");
     eventually("it is refused", async || server.database.number(REFUSED).await == 1).await;
     assert_eq!(server.database.texts(ERRORS).await, ["the receiver did not answer within 10 s"]);
-    assert_eq!(server.database.number(PENDING).await, 1);
+    assert_eq!(server.pending().await, 1);
     receiver.react(|_| Reaction::Answer(200));
     server.clock.advance(BACK_OFF);
-    eventually("everything is published", async || server.database.number(PENDING).await == 0).await;
+    server.published().await;
     assert_eq!(receiver.seen().last().unwrap().header("webhook-id"), fatal.header("webhook-id"));
     server.database.check_invariants().await;
 }
@@ -190,7 +189,7 @@ async fn a_receiver_that_asks_for_a_pause_gets_it() {
     server.user().await;
     let degraded = async || server.app.degraded().iter().any(|line| line.contains("asked for a pause"));
     eventually("readiness says so", degraded).await;
-    eventually("everything is published", async || server.database.number(PENDING).await == 0).await;
+    server.published().await;
     let [refused, again] = receiver.seen().try_into().unwrap();
     let waited = again.at - refused.at;
     assert!(waited >= Duration::from_millis(1_950), "{waited:?}");
@@ -216,7 +215,7 @@ async fn sinks_have_each_their_own_progress() {
         .await;
 
     down.react(|_| Reaction::Answer(200));
-    eventually("it catches up", async || database.number(PENDING).await == 0).await;
+    server.published().await;
     let taken = down.seen();
     let kinds: Vec<_> = taken.iter().rev().take(2).map(Posted::kind).collect();
     assert_eq!(kinds, ["auth.session_revoked", "auth.user_created"]);

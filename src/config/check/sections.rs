@@ -133,6 +133,8 @@ pub(super) fn token(reader: &mut Reader<'_>) -> Checked<TokenSettings> {
 
 pub(super) fn keys(reader: &mut Reader<'_>) -> Checked<KeySettings> {
     const PUBLISH: &str = "keys.publish_before";
+    /// A fetch, and clocks that differ.
+    const PICK_UP: Duration = Duration::from_secs(10);
     let rotate_every = reader.required("keys.rotate_every", whole_seconds);
     let publish_before = reader.required(PUBLISH, whole_seconds);
     let jwks_max_age = reader.required("keys.jwks_max_age", whole_seconds);
@@ -145,14 +147,18 @@ pub(super) fn keys(reader: &mut Reader<'_>) -> Checked<KeySettings> {
             "lower it: a key is public for this long before its turn",
         );
     }
-    if let (Ok(publish), Ok(age)) = (publish_before, jwks_max_age)
-        && publish < age
-    {
-        reader.note(
-            PUBLISH,
-            "is less than keys.jwks_max_age",
-            "raise it, or caches would meet tokens of a key that they do not have",
-        );
+    if let (Ok(publish), Ok(age)) = (publish_before, jwks_max_age) {
+        if publish < age {
+            reader.note(
+                PUBLISH,
+                "is less than keys.jwks_max_age",
+                "raise it, or caches would meet tokens of a key that they do not have",
+            );
+        } else if publish < age + PICK_UP {
+            reader.warn(
+                "keys.publish_before leaves caches less than 10 s beyond keys.jwks_max_age to pick a new key up",
+            );
+        }
     }
     Ok(KeySettings {
         rotate_every: rotate_every?,

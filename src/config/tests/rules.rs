@@ -91,6 +91,7 @@ fn what_is_allowed_and_probably_not_meant_is_a_warning() {
     warned(&[("KEYWARD_EVENTS_URL", "http://hooks.example.com/x"), signed], "plain http");
     warned(&[("KEYWARD_LIMITS_ENABLED", "false")], "limits.enabled");
     warned(&[("PORT", "8080")], "KEYWARD_ISSUER");
+    warned(&[("KEYWARD_KEYS_PUBLISH_BEFORE", "5m")], "keys.publish_before");
 }
 
 #[test]

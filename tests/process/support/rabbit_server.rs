@@ -1,10 +1,11 @@
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use lapin::{Connection, ConnectionProperties};
 use tempfile::TempDir;
+
+use super::free_port;
 
 /// A `RabbitMQ` of a test's own, which may be killed.
 pub struct RabbitServer {
@@ -89,8 +90,4 @@ fn spawn(folder: &Path, port: u16, epmd_port: u16, dist_port: u16) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .expect("RabbitMQ is installed where Debian has it")
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
 }
