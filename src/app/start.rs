@@ -86,7 +86,7 @@ impl App {
         let direct = open_store_directly(settings).await?;
         let migrated = direct.as_ref().unwrap_or(&store).migrate_up(clock.now()).await?;
         if !migrated.0.is_empty() {
-            tracing::info!(steps = ?migrated.0, "schema brought up to date");
+            tracing::info!(steps = migrated.0.join(", "), "schema brought up to date");
         }
         let keyring = master_key::keyring(settings, &store, clock.now()).await?;
         let token_epoch = keys::token_epoch(&store).await?;
