@@ -10,7 +10,6 @@ mod migrate;
 mod password;
 mod serve;
 mod sessions;
-mod unsupported;
 mod users;
 
 use std::path::PathBuf;
@@ -174,9 +173,19 @@ async fn run(arguments: Arguments) -> Result<(), Exit> {
 
 impl SettingFlags {
     fn load(&self) -> Result<(Settings, Description), Exit> {
+        self.load_as(false)
+    }
+
+    /// Loads likewise, and looks at what only a server needs: a command beside it need not be able to read the key of
+    /// its certificate, and a probe must not fail when files are bad that the server has not taken.
+    fn load_to_serve(&self) -> Result<(Settings, Description), Exit> {
+        self.load_as(true)
+    }
+
+    fn load_as(&self, for_a_server: bool) -> Result<(Settings, Description), Exit> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let sources = Sources::from_process(self.flags(), self.config.clone());
-        Ok(load(&sources, cores, random::bytes)?)
+        Ok(load(&Sources { for_a_server, ..sources }, cores, random::bytes)?)
     }
 
     fn flags(&self) -> Vec<(String, String)> {

@@ -3,6 +3,8 @@
 //! [`Sources`] collects what was written; [`load`] turns it into [`Settings`] with real types, or into every
 //! [`Problem`] at once. Nothing below `Sources::from_process` touches the process, so each rule has a plain test.
 
+mod authorities;
+mod certificate;
 mod check;
 mod describe;
 mod file;
@@ -18,6 +20,8 @@ mod sources;
 mod units;
 mod urls;
 
+pub use authorities::{AUTHORITIES_FIX, check_authorities};
+pub use certificate::{CertificateFlaws, CertificatePem, ServerCertificate};
 pub use check::strong_argon2;
 pub use describe::{Described, Description};
 pub use keys::{KEYS, Key, Kind};
@@ -35,7 +39,7 @@ pub use sinks::{
 };
 pub use sources::Sources;
 pub use units::{Rate, parse_duration};
-pub use urls::DatabaseUrl;
+pub use urls::{DatabaseUrl, RedisTarget};
 
 /// Reads and checks all settings.
 ///

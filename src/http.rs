@@ -10,6 +10,7 @@ mod admin_users;
 mod bearer;
 mod caller;
 mod client_address;
+mod connection;
 mod docs;
 mod error_pages;
 mod event_docs;
@@ -35,7 +36,9 @@ mod server;
 mod sessions;
 mod signup;
 mod strict_json;
+mod tls;
 mod unread_body;
 
 pub use openapi::document as openapi_document;
 pub use server::{Bound, Server};
+pub use tls::Certificate;

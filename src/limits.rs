@@ -19,7 +19,7 @@ use gcra::Gcra;
 use memory::Counters;
 
 use crate::clock::Clock;
-use crate::config::{Rate, Secret};
+use crate::config::{Rate, RedisTarget};
 
 /// Where counters live. The set is closed.
 #[derive(Debug)]
@@ -106,8 +106,8 @@ impl Limiter {
     }
 
     /// Counts in Redis once [`Self::connect`] has found it; the error says what is wrong with the URL.
-    pub fn redis(url: &Secret, key_prefix: &str, clock: Clock) -> Result<Self, String> {
-        Ok(Self::Redis(Shared::new(url, key_prefix, clock)?))
+    pub fn redis(target: &RedisTarget, key_prefix: &str, clock: Clock) -> Result<Self, String> {
+        Ok(Self::Redis(Shared::new(target, key_prefix, clock)?))
     }
 
     /// Looks for Redis, and goes on looking in the background if it does not answer.

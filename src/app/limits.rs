@@ -35,7 +35,7 @@ impl Limits {
         }
         let limiter = match &settings.redis_url {
             None => Limiter::memory(clock.clone()),
-            Some(url) => Limiter::redis(url, &settings.redis_key_prefix, clock.clone())
+            Some(target) => Limiter::redis(target, &settings.redis_key_prefix, clock.clone())
                 .map_err(|error| format!("redis_url: {error}\n  fix: write redis://host:6379"))?,
         };
         let (flood, rates) = (Limiter::memory(clock.clone()), settings.limits.clone());

@@ -1,7 +1,7 @@
 use clap::{Args, Subcommand};
 
-use super::{Exit, SettingFlags, print, unsupported};
-use crate::app::check_first_admin;
+use super::{Exit, SettingFlags, print};
+use crate::app::{check_first_admin, check_sinks};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -18,17 +18,20 @@ enum Action {
 }
 
 pub(super) fn run(flags: &SettingFlags, arguments: &Arguments) -> Result<(), Exit> {
-    let (settings, description) = flags.load()?;
     match arguments.action {
         Action::Check => {
-            unsupported::check(&settings)?;
+            let (settings, _) = flags.load_to_serve()?;
+            check_sinks(&settings)?;
             check_first_admin(&settings)?;
             for warning in &settings.warnings {
                 print(&format!("warning: {warning}\n"));
             }
             print("the settings are good\n");
         }
-        Action::Show => print(&format!("{description}\n")),
+        Action::Show => {
+            let (_, description) = flags.load()?;
+            print(&format!("{description}\n"));
+        }
     }
     Ok(())
 }

@@ -2,31 +2,39 @@ use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::log::{self, LevelHandle, Stream};
-use super::unsupported;
 use super::{Exit, SettingFlags, print};
-use crate::app::{App, check_first_admin, create_data_dir};
+use crate::app::{App, check_first_admin, check_sinks, create_data_dir};
 use crate::clock::Clock;
 use crate::config::{DatabaseUrl, Settings};
-use crate::http::{Bound, Server};
+use crate::http::{Bound, Certificate, Server};
 
 pub(super) async fn run(flags: &SettingFlags) -> Result<(), Exit> {
-    let (settings, _) = flags.load()?;
+    let (settings, _) = flags.load_to_serve()?;
     let level = log::start(&settings, Stream::Stdout);
-    unsupported::check(&settings)?;
+    check_sinks(&settings)?;
     check_first_admin(&settings)?;
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
     let stop = stop_signal()?;
-    reload_on_hangup(flags.clone(), level)?;
+    let mut hangup = listen_for(SignalKind::hangup())?;
+    raise_file_limit();
 
     let _lock = serve_lock(&settings)?;
     let app = Arc::new(App::start(&settings, Clock::System).await?);
     let server = Server::bind(&app, &settings).map_err(|error| Exit::configuration(error.to_string()))?;
+    let certificate = server.certificate();
+    let flags = flags.clone();
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            reload(&flags, &level, certificate.as_ref()).await;
+        }
+    });
     app.limits_connect().await;
     announce(&settings, server.bound().map_err(|error| Exit::failure(error.to_string()))?);
 
@@ -62,9 +70,8 @@ fn serve_lock(settings: &Settings) -> Result<Option<File>, Exit> {
 
 /// Registered before anything is open, so that an early signal is not lost.
 fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Exit> {
-    let failed = |error: std::io::Error| Exit::failure(format!("cannot listen for signals: {error}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = listen_for(SignalKind::terminate())?;
+    let mut interrupt = listen_for(SignalKind::interrupt())?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -74,21 +81,31 @@ fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Exit> {
     })
 }
 
-fn reload_on_hangup(flags: SettingFlags, level: LevelHandle) -> Result<(), Exit> {
-    let mut hangup = signal(SignalKind::hangup())
-        .map_err(|error| Exit::failure(format!("cannot listen for signals: {error}")))?;
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            match flags.load() {
-                Ok((settings, _)) => {
-                    level.set(settings.log_level);
-                    tracing::info!(log_level = %settings.log_level, "log level read again");
-                }
-                Err(exit) => tracing::warn!(problem = exit.message, "settings unchanged: they have mistakes"),
-            }
+fn listen_for(kind: SignalKind) -> Result<Signal, Exit> {
+    signal(kind).map_err(|error| Exit::failure(format!("cannot listen for signals: {error}")))
+}
+
+/// What SIGHUP asks for. The certificate does not depend on the rest.
+async fn reload(flags: &SettingFlags, level: &LevelHandle, certificate: Option<&Arc<Certificate>>) {
+    if let Some(certificate) = certificate {
+        certificate.reload().await;
+    }
+    match flags.load() {
+        Ok((settings, _)) => {
+            level.set(settings.log_level);
+            tracing::info!(log_level = %settings.log_level, "log level read again");
         }
-    });
-    Ok(())
+        Err(exit) => tracing::warn!(problem = exit.message, "settings unchanged: they have mistakes"),
+    }
+}
+
+/// Each connection is an open file, and many systems let a process have 1024 until it asks for more.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    if let Err(error) = raised {
+        tracing::warn!(%error, limit = limit.current, "the limit of open files stays as it is");
+    }
 }
 
 /// Says where everything is. On a terminal with lines that can be pasted.
@@ -106,7 +123,8 @@ fn announce(settings: &Settings, bound: Bound) {
 }
 
 fn banner(settings: &Settings, data: &str, Bound { public, management }: Bound) -> String {
-    let here = format!("http://{public}");
+    let scheme = if settings.tls.files.is_some() { "https" } else { "http" };
+    let here = format!("{scheme}://{public}");
     let docs = if settings.docs { format!("{here}/docs") } else { "off".to_owned() };
     format!(
         "

@@ -1,6 +1,7 @@
 //! From layered texts to meant settings: each value by itself, then values against each other.
 
 mod sections;
+mod tls;
 mod values;
 mod webhook;
 
@@ -42,7 +43,7 @@ fn assemble(reader: &mut Reader<'_>, cores: usize, fresh_key: &dyn Fn() -> [u8; 
     let audience = reader.optional("audience", |text| Ok(text.to_owned()));
     let data_dir = reader.required("data_dir", path);
     let database_url = database_url(reader, data_dir.as_ref());
-    let redis_url = reader.secret("redis_url", urls::redis);
+    let redis_url = tls::redis(reader);
     let redis_key_prefix = reader.required("redis_key_prefix", key_prefix);
     let events_url = events_url(reader);
     let master_key = master_key(reader, database_url.as_ref().ok(), fresh_key);
@@ -63,7 +64,7 @@ fn assemble(reader: &mut Reader<'_>, cores: usize, fresh_key: &dyn Fn() -> [u8; 
     let allowed = sections::cors(reader);
     let signup = sections::signup(reader);
     let retention = sections::retention(reader);
-    let tls = sections::tls(reader);
+    let tls = tls::section(reader);
     let admin = sections::admin(reader, password.as_ref().ok());
     let events = sections::events(reader);
     if let (Ok(sinks), Ok(events)) = (&events_url, &events) {
@@ -71,7 +72,7 @@ fn assemble(reader: &mut Reader<'_>, cores: usize, fresh_key: &dyn Fn() -> [u8; 
     }
 
     let issuer = issuer?;
-    Ok(Settings {
+    let settings = Settings {
         listen: listen?,
         management_listen: management_listen?,
         audience: audience?.unwrap_or_else(|| issuer.clone()),
@@ -102,7 +103,9 @@ fn assemble(reader: &mut Reader<'_>, cores: usize, fresh_key: &dyn Fn() -> [u8; 
         admin: admin?,
         events: events?,
         warnings: Vec::new(),
-    })
+    };
+    tls::fits(reader, &settings);
+    Ok(settings)
 }
 
 fn listeners(reader: &mut Reader<'_>) -> (Checked<SocketAddr>, Checked<SocketAddr>) {
@@ -152,7 +155,12 @@ fn issuer(reader: &mut Reader<'_>, listen: Checked<SocketAddr>) -> Checked<Strin
 
 fn database_url(reader: &mut Reader<'_>, data_dir: Result<&PathBuf, &Noted>) -> Checked<DatabaseUrl> {
     match reader.secret("database_url", urls::database)? {
-        Some(url) => Ok(url),
+        Some(url) => {
+            if let DatabaseUrl::Postgres { url } = &url {
+                tls::postgres(reader, "database_url", url);
+            }
+            Ok(url)
+        }
         None => Ok(DatabaseUrl::Sqlite { path: data_dir.map_err(|noted| *noted)?.join("keyward.db") }),
     }
 }

@@ -60,6 +60,7 @@ pub(super) struct Layered {
     pub(super) warnings: Vec<String>,
     /// Whether every source was read, so that what is missing is really missing.
     pub(super) complete: bool,
+    pub(super) for_a_server: bool,
 }
 
 /// Merges the sources.
@@ -69,6 +70,7 @@ pub(super) fn merge(sources: &Sources) -> Layered {
         problems: sources.problems.clone(),
         warnings: Vec::new(),
         complete: sources.problems.is_empty(),
+        for_a_server: sources.for_a_server,
     };
     layered.file(Path::new(""), DEFAULTS);
     if let Some((path, text)) = &sources.file {

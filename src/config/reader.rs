@@ -101,6 +101,11 @@ impl<'a> Reader<'a> {
         self.layered.complete
     }
 
+    /// Whether files that only a server needs are to be looked at.
+    pub(super) fn for_a_server(&self) -> bool {
+        self.layered.for_a_server
+    }
+
     /// Notes a problem and gives back what the caller passes on.
     pub(super) fn refuse<T>(
         &mut self,

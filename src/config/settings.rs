@@ -6,7 +6,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
-use super::{DatabaseUrl, MasterKeys, Rate, Secret, Sink, WebhookSecret};
+use super::{DatabaseUrl, MasterKeys, Rate, RedisTarget, Secret, Sink, WebhookSecret};
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -17,7 +17,7 @@ pub struct Settings {
     pub audience: String,
     pub data_dir: PathBuf,
     pub database_url: DatabaseUrl,
-    pub redis_url: Option<Secret>,
+    pub redis_url: Option<RedisTarget>,
     pub redis_key_prefix: String,
     /// At least one.
     pub events_url: Vec<Sink>,

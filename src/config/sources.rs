@@ -25,6 +25,8 @@ pub struct Sources {
     pub file: Option<(PathBuf, String)>,
     /// Reads the file that a `_FILE` twin names.
     pub read: fn(&Path) -> io::Result<String>,
+    /// Whether files that only a server needs, such as its certificate, are to be looked at.
+    pub for_a_server: bool,
     /// Mistakes made while collecting, told together with the rest.
     pub problems: Vec<Problem>,
 }
@@ -37,6 +39,7 @@ impl Default for Sources {
             dotenv: None,
             file: None,
             read: |path| fs::read_to_string(path),
+            for_a_server: false,
             problems: Vec::new(),
         }
     }

@@ -1,5 +1,7 @@
 //! URLs: what each setting takes, and how one is shown without its secrets.
 
+mod postgres_tls;
+
 use std::{fmt::Write as _, net::IpAddr, path::PathBuf};
 
 use url::{Host, Url};
@@ -8,6 +10,7 @@ use super::{
     problem::Mistake,
     secret::{REDACTED, Secret},
 };
+pub(super) use postgres_tls::PostgresTls;
 
 /// Where the rows are.
 #[derive(Debug, Clone)]
@@ -32,6 +35,10 @@ pub(super) fn database(text: &str) -> Result<DatabaseUrl, Mistake> {
         Some(("sqlite", path)) => Ok(DatabaseUrl::Sqlite { path: path.into() }),
         Some(("postgres" | "postgresql", _)) => {
             with_host(text, "postgres://user:password@host/database")?;
+            let text = match PostgresTls::of(text) {
+                Some(tls) => tls.spelt_out(text)?,
+                None => text.to_owned(),
+            };
             Ok(DatabaseUrl::Postgres { url: Secret::from(text) })
         }
         _ => Err(Mistake::new(
@@ -51,7 +58,16 @@ pub(super) fn postgres(text: &str) -> Result<Secret, Mistake> {
     }
 }
 
-pub(super) fn redis(text: &str) -> Result<Secret, Mistake> {
+/// A Redis.
+#[derive(Debug, Clone)]
+pub struct RedisTarget {
+    /// `redis://` or, with TLS, `rediss://`.
+    pub url: Secret,
+    /// PEM file of the authorities to trust, instead of those of the system.
+    pub ca: Option<PathBuf>,
+}
+
+pub(super) fn redis(text: &str) -> Result<RedisTarget, Mistake> {
     const EXAMPLE: &str = "redis://host:6379 or rediss://user:password@host:6379";
     let text = text.trim();
     let Some(("redis" | "rediss", rest)) = text.split_once("://") else {
@@ -61,12 +77,27 @@ pub(super) fn redis(text: &str) -> Result<Secret, Mistake> {
     if rest.contains('#') {
         return Err(Mistake::new("holds a #", format!("write {EXAMPLE}; in a password, %23 for it")));
     }
-    let url = with_host(text, EXAMPLE)?;
+    let mut url = with_host(text, EXAMPLE)?;
     let database = url.path().trim_matches('/');
     if !database.is_empty() && database.parse::<u16>().is_err() {
         return Err(Mistake::new("names a database that is no number", "write redis://host:6379/0"));
     }
-    Ok(Secret::from(text))
+    let (ca, others): (Vec<_>, Vec<_>) = url.query_pairs().into_owned().partition(|(name, _)| name == "ca");
+    let ca = ca.into_iter().next_back().map(|(_, path)| PathBuf::from(path));
+    if ca.is_none() {
+        return Ok(RedisTarget { url: Secret::from(text), ca });
+    }
+    if url.scheme() != "rediss" {
+        return Err(Mistake::new(
+            "has the option ca, and no TLS that it would be for",
+            "begin the URL with rediss://, or take it out",
+        ));
+    }
+    url.set_query(None);
+    if !others.is_empty() {
+        url.query_pairs_mut().extend_pairs(others);
+    }
+    Ok(RedisTarget { url: Secret::from(url.to_string()), ca })
 }
 
 /// Reads the issuer, which verifiers compare byte by byte: one spelling only.
@@ -135,7 +166,7 @@ pub(super) fn is_local(url: &Url) -> bool {
 /// Works on what is no proper URL too, and hides too much rather than too little.
 pub(super) fn redact(text: &str) -> String {
     /// Options that hold nothing secret.
-    const OPEN: &[&str] = &["ca", "exchange", "sasl", "sslmode", "stream", "subject", "tls"];
+    const OPEN: &[&str] = &["ca", "exchange", "sasl", "sslmode", "sslrootcert", "stream", "subject", "tls"];
     let Some((scheme, rest)) = text.split_once("://") else {
         return if text == "log:" { text } else { REDACTED }.to_owned();
     };
@@ -227,7 +258,18 @@ mod tests {
     #[test]
     fn redis_is_redis_or_rediss() {
         assert!(redis("rediss://h:6379/0").is_ok() && redis("redis://u:p@h").is_ok());
-        for text in ["http://h", "redis://", "rediss://h/#insecure", "redis://h/main", "h:6379"] {
+        let ours = redis("rediss://u:p@h:6379/0?ca=/etc/ca.pem&protocol=resp3").unwrap();
+        assert_eq!(ours.ca, Some("/etc/ca.pem".into()));
+        assert_eq!(ours.url.expose(), "rediss://u:p@h:6379/0?protocol=resp3");
+        assert_eq!(redis("rediss://h?ca=/x.pem").unwrap().url.expose(), "rediss://h");
+        for text in [
+            "http://h",
+            "redis://",
+            "rediss://h/#insecure",
+            "redis://h/main",
+            "h:6379",
+            "redis://h?ca=/etc/ca.pem",
+        ] {
             assert!(redis(text).is_err(), "{text}");
         }
     }

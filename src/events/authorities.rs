@@ -1,41 +1,8 @@
-use std::fs;
 use std::path::Path;
 
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
+use crate::config::{AUTHORITIES_FIX, check_authorities};
 
 /// Looks at the file of authorities that a sink is to trust; `Err` says what to write instead.
-///
-/// It is read again at each connection, so that it may change.
 pub(super) fn check(path: &Path) -> Result<(), String> {
-    const FIX: &str = "fix: name a PEM file of certificates, which this process may read";
-    let wrong = |what: String| format!("events_url: ca {} {what}\n  {FIX}", path.display());
-    let pem = fs::read(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    match certificates {
-        Ok(certificates) if !certificates.is_empty() => Ok(()),
-        Ok(_) => Err(wrong("holds no certificate".to_owned())),
-        Err(error) => Err(wrong(format!("is not PEM: {error}"))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_of_authorities_is_pem_with_a_certificate_in_it() {
-        const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ca.pem");
-        assert!(check(&path).unwrap_err().contains("cannot be read"));
-        for (text, says) in [("", "no certificate"), ("hello", "no certificate"), (&CERTIFICATE[..40], "PEM")]
-        {
-            fs::write(&path, text).unwrap();
-            let wrong = check(&path).unwrap_err();
-            assert!(wrong.contains(says) && wrong.contains("fix:"), "{wrong}");
-        }
-        fs::write(&path, CERTIFICATE).unwrap();
-        assert_eq!(check(&path), Ok(()));
-    }
+    check_authorities(path).map_err(|wrong| format!("events_url: ca {wrong}\n  fix: {AUTHORITIES_FIX}"))
 }

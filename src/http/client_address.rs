@@ -1,4 +1,4 @@
-//! Whose request it is: the address of the connection, or what trusted proxies say about it.
+//! Whose request it is, and whether it came over https: what the connection shows, or what trusted proxies say about it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,10 +7,11 @@ use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
 
-use super::forwarded::{self, Hop};
+use super::forwarded::{self, Element, Hop};
 use crate::config::{ProxyHeader, Settings};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The address of the client, as [`surround`](super::request::surround) found it out.
 #[derive(Debug, Clone, Copy)]
@@ -32,8 +33,37 @@ impl Proxies {
     }
 
     pub(super) fn client_of(&self, request: &Request) -> Option<IpAddr> {
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>()?.0.ip().to_canonical();
-        Some(self.client(peer, request.headers()))
+        Some(self.client(peer_of(request)?, request.headers()))
+    }
+
+    /// Whether the client spoke https, to us or to the first of our proxies. `ours` is what the connection here is; it
+    /// counts where no proxy says anything.
+    pub(super) fn received_over_https(&self, request: &Request, ours: bool) -> bool {
+        let forwarded = peer_of(request).filter(|peer| self.trusts(*peer)).map(|_| request.headers());
+        forwarded.and_then(|headers| self.https(headers)).unwrap_or(ours)
+    }
+
+    fn https(&self, headers: &HeaderMap) -> Option<bool> {
+        let older = match self.header {
+            ProxyHeader::Auto => {
+                headers.contains_key(&X_FORWARDED_PROTO) || headers.contains_key(&X_FORWARDED_FOR)
+            }
+            ProxyHeader::XForwardedFor => true,
+            ProxyHeader::Forwarded => false,
+        };
+        if older {
+            let lines = headers.get_all(&X_FORWARDED_PROTO).iter();
+            return lines.map(forwarded::x_forwarded_proto).reduce(|all, one| all && one);
+        }
+        let mut said = None;
+        for Element { hop, https } in elements(headers) {
+            said = Some(https);
+            // As with addresses: this entry was written by the proxy that the client came to.
+            if !matches!(hop, Hop::Address(address) if self.trusts(address)) {
+                break;
+            }
+        }
+        said
     }
 
     /// Follows the hops backwards from the connection, each named by the one after it, as long as they are
@@ -63,11 +93,11 @@ impl Proxies {
             ProxyHeader::XForwardedFor => true,
             ProxyHeader::Forwarded => false,
         };
-        let lines = |name| headers.get_all(name).iter().rev();
         if older {
-            lines(&X_FORWARDED_FOR).flat_map(forwarded::x_forwarded_for).collect()
+            let lines = headers.get_all(&X_FORWARDED_FOR).iter().rev();
+            lines.flat_map(forwarded::x_forwarded_for).collect()
         } else {
-            lines(&header::FORWARDED).flat_map(forwarded::forwarded).collect()
+            elements(headers).map(|element| element.hop).collect()
         }
     }
 
@@ -88,6 +118,15 @@ impl Proxies {
     }
 }
 
+fn peer_of(request: &Request) -> Option<IpAddr> {
+    Some(request.extensions().get::<ConnectInfo<SocketAddr>>()?.0.ip().to_canonical())
+}
+
+/// Latest hop first.
+fn elements(headers: &HeaderMap) -> impl Iterator<Item = Element> {
+    headers.get_all(header::FORWARDED).iter().rev().flat_map(forwarded::forwarded)
+}
+
 /// Whether an address is on this machine or a private network.
 fn near(address: IpAddr) -> bool {
     match address {
@@ -100,14 +139,21 @@ fn near(address: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn client(header: ProxyHeader, peer: &str, lines: &[(&str, &str)]) -> String {
+    fn proxies(header: ProxyHeader) -> Proxies {
         let trusted = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().unwrap()).to_vec();
-        let proxies = Proxies { trusted, header, told: AtomicBool::default() };
+        Proxies { trusted, header, told: AtomicBool::default() }
+    }
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
         }
-        proxies.client(peer.parse().unwrap(), &headers).to_string()
+        headers
+    }
+
+    fn client(header: ProxyHeader, peer: &str, lines: &[(&str, &str)]) -> String {
+        proxies(header).client(peer.parse().unwrap(), &headers(lines)).to_string()
     }
 
     fn behind_proxy(lines: &[(&str, &str)]) -> String {
@@ -150,6 +196,38 @@ mod tests {
             let forwarded = format!("for=192.0.2.1, for=\"{bad}\", for=10.9.9.9");
             assert_eq!(behind_proxy(&[("forwarded", &forwarded)]), "10.9.9.9", "{bad}");
         }
+    }
+
+    #[test]
+    fn https_is_what_trusted_proxies_received() {
+        let https = |header, peer: &str, lines: &[(&str, &str)], ours| {
+            let mut request = Request::new(axum::body::Body::empty());
+            *request.headers_mut() = headers(lines);
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 1)));
+            proxies(header).received_over_https(&request, ours)
+        };
+        let (xff, xfp, forwarded) = ("x-forwarded-for", "x-forwarded-proto", "forwarded");
+        let said = [(xfp, "https"), (forwarded, "for=192.0.2.1;proto=https")];
+        for header in [ProxyHeader::Auto, ProxyHeader::XForwardedFor, ProxyHeader::Forwarded] {
+            assert!(!https(header, "203.0.113.9", &said, false), "anybody can say so");
+            assert!(https(header, "203.0.113.9", &[(xfp, "http")], true), "nobody asked");
+            assert!(https(header, "10.0.0.1", &said, false));
+            assert!(https(header, "10.0.0.1", &[], true) && !https(header, "10.0.0.1", &[], false));
+        }
+        let auto = |lines: &[(&str, &str)]| https(ProxyHeader::Auto, "10.0.0.1", lines, true);
+        assert!(!auto(&[(xfp, "http")]), "plain to the gateway, and TLS from there");
+        assert!(!auto(&[(xfp, "https"), (xfp, "http")]) && !auto(&[(xfp, "https, http")]));
+        assert!(
+            auto(&[(xff, "192.0.2.1"), (forwarded, "for=192.0.2.1;proto=http")]),
+            "of two headers one counts"
+        );
+        // The client came by https to the first proxy; what is between proxies is their own affair.
+        assert!(auto(&[(forwarded, "for=192.0.2.1;proto=https, for=10.9.9.9;proto=http")]));
+        assert!(!auto(&[(forwarded, "for=192.0.2.1;proto=http, for=10.9.9.9;proto=https")]));
+        assert!(!auto(&[(forwarded, "for=198.51.100.6;proto=https, for=192.0.2.1;proto=http")]));
+        assert!(!auto(&[(forwarded, "for=192.0.2.1;proto=https;x=\"")]));
+        let only = |header, lines: &[(&str, &str)]| https(header, "10.0.0.1", lines, false);
+        assert!(!only(ProxyHeader::Forwarded, &said[..1]) && !only(ProxyHeader::XForwardedFor, &said[1..]));
     }
 
     #[test]

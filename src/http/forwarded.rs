@@ -13,6 +13,13 @@ pub(super) enum Hop {
     Unreadable,
 }
 
+/// One entry of `Forwarded`: who came to the proxy that wrote it, and whether over https.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Element {
+    pub(super) hop: Hop,
+    pub(super) https: bool,
+}
+
 /// Reads a line of `X-Forwarded-For`.
 pub(super) fn x_forwarded_for(line: &HeaderValue) -> Vec<Hop> {
     let Ok(line) = line.to_str() else { return vec![Hop::Unreadable] };
@@ -21,39 +28,50 @@ pub(super) fn x_forwarded_for(line: &HeaderValue) -> Vec<Hop> {
 
 /// Reads a line of `Forwarded` (RFC 7239 §4). It is good as a whole or not at all: a quotation mark that a
 /// stranger left open would swallow what the proxy appended.
-pub(super) fn forwarded(line: &HeaderValue) -> Vec<Hop> {
-    let hops = line.to_str().ok().and_then(elements);
-    hops.map_or_else(|| vec![Hop::Unreadable], |hops| hops.into_iter().rev().collect())
+pub(super) fn forwarded(line: &HeaderValue) -> Vec<Element> {
+    let elements = line.to_str().ok().and_then(elements);
+    let nonsense = || vec![Element { hop: Hop::Unreadable, https: false }];
+    elements.map_or_else(nonsense, |elements| elements.into_iter().rev().collect())
 }
 
-fn elements(line: &str) -> Option<Vec<Hop>> {
-    let mut hops = Vec::new();
+/// Reads a line of `X-Forwarded-Proto`, which is https when every entry says so: whoever wrote which.
+pub(super) fn x_forwarded_proto(line: &HeaderValue) -> bool {
+    let https = |entry: &str| entry.trim().eq_ignore_ascii_case("https");
+    line.to_str().is_ok_and(|line| line.split(',').all(https))
+}
+
+fn elements(line: &str) -> Option<Vec<Element>> {
+    let mut elements = Vec::new();
     let mut rest = line;
     loop {
-        let (hop, after) = element(rest)?;
-        hops.push(hop);
+        let (element, after) = element(rest)?;
+        elements.push(element);
         match after.strip_prefix(',') {
             Some(next) => rest = next,
-            None => return after.is_empty().then_some(hops),
+            None => return after.is_empty().then_some(elements),
         }
     }
 }
 
 /// Reads `for=192.0.2.43;proto=http`, up to the next comma.
-fn element(text: &str) -> Option<(Hop, &str)> {
-    let mut hop = None;
+fn element(text: &str) -> Option<(Element, &str)> {
+    let (mut hop, mut https) = (None, None);
     let mut rest = text.trim_start_matches([' ', '\t']);
     loop {
         let (name, after) = token(rest)?;
         let (value, after) = value(after.strip_prefix('=')?)?;
-        if name.eq_ignore_ascii_case("for") && hop.replace(node(&value)).is_some() {
+        let twice = (name.eq_ignore_ascii_case("for") && hop.replace(node(&value)).is_some())
+            || (name.eq_ignore_ascii_case("proto")
+                && https.replace(value.eq_ignore_ascii_case("https")).is_some());
+        if twice {
             return None;
         }
         rest = after.trim_start_matches([' ', '\t']);
-        match rest.strip_prefix(';') {
-            Some(next) => rest = next.trim_start_matches([' ', '\t']),
-            None => return Some((hop.unwrap_or(Hop::Unreadable), rest)),
-        }
+        let Some(next) = rest.strip_prefix(';') else {
+            let (hop, https) = (hop.unwrap_or(Hop::Unreadable), https.unwrap_or(false));
+            return Some((Element { hop, https }, rest));
+        };
+        rest = next.trim_start_matches([' ', '\t']);
     }
 }
 
@@ -94,6 +112,10 @@ mod tests {
 
     use super::*;
 
+    fn hops(line: &HeaderValue) -> Vec<Hop> {
+        forwarded(line).into_iter().map(|element| element.hop).collect()
+    }
+
     fn shown(hops: &[Hop]) -> String {
         let each = hops.iter().map(|hop| match hop {
             Hop::Address(address) => address.to_string(),
@@ -124,7 +146,7 @@ mod tests {
 
     #[test]
     fn forwarded_is_read_as_the_rfc_writes_it() {
-        for (line, hops) in [
+        for (line, expected) in [
             ("for=192.0.2.60;proto=http;by=203.0.113.43", "192.0.2.60"),
             ("For=\"[2001:db8:cafe::17]:4711\"", "2001:db8:cafe::17"),
             ("for=192.0.2.43, for=198.51.100.17", "198.51.100.17 192.0.2.43"),
@@ -132,7 +154,28 @@ mod tests {
             ("proto=https, for=192.0.2.1", "192.0.2.1 ?"),
             ("for=192.0.2.1 ; host=\"a,b;c\\\"\" , for=192.0.2.2", "192.0.2.2 192.0.2.1"),
         ] {
-            assert_eq!(shown(&forwarded(&line.parse().unwrap())), hops, "{line}");
+            assert_eq!(shown(&hops(&line.parse().unwrap())), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn https_is_what_each_proxy_says_it_is() {
+        for (line, https) in [
+            ("for=192.0.2.60;proto=https", "y"),
+            ("proto=\"HTTPS\";for=192.0.2.60", "y"),
+            ("for=192.0.2.60", "n"),
+            ("for=192.0.2.60;proto=http, for=10.0.0.1;proto=https", "yn"),
+            ("for=192.0.2.60;proto=https;proto=https", "n"),
+            ("for=192.0.2.60;proto=https;host=\"", "n"),
+        ] {
+            let line: HeaderValue = line.parse().unwrap();
+            let said: String = forwarded(&line).iter().map(|one| if one.https { 'y' } else { 'n' }).collect();
+            assert_eq!(said, https, "{line:?}");
+        }
+        for (line, https) in
+            [("https", true), ("HTTPS, https", true), ("https, http", false), ("http", false), ("", false)]
+        {
+            assert_eq!(x_forwarded_proto(&line.parse().unwrap()), https, "{line}");
         }
     }
 
@@ -151,7 +194,7 @@ mod tests {
             ",",
             "for=192.0.2.1,",
         ] {
-            assert_eq!(shown(&forwarded(&line.parse().unwrap())), "?", "{line}");
+            assert_eq!(shown(&hops(&line.parse().unwrap())), "?", "{line}");
         }
     }
 
@@ -167,7 +210,7 @@ mod tests {
             let appended: HeaderValue = format!("{junk}, 192.0.2.1").parse().unwrap();
             prop_assert_eq!(shown(&x_forwarded_for(&appended)[..1]), "192.0.2.1");
             let appended: HeaderValue = format!("{junk}, for=192.0.2.1").parse().unwrap();
-            let first = shown(&forwarded(&appended)[..1]);
+            let first = shown(&hops(&appended)[..1]);
             prop_assert!(first == "192.0.2.1" || first == "?");
         }
     }

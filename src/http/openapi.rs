@@ -16,7 +16,8 @@ const LIMITED: [&str; 5] = ["signup", "login", "refresh", "changePassword", "int
         description = "Sign-up, login, JWTs that other services verify on their own, refresh tokens that rotate, \
                        logout that takes effect at once.\n\nErrors are RFC 9457 `application/problem+json` with a \
                        stable `code`. Only what is not HTTP at all, or has more than 16 KiB of headers, gets a bare \
-                       400 or 431.\n\nWhat other services can hear of is at `/docs/events`.",
+                       400 or 431. Where `tls.require_https` is set, what did not come over https gets 403 \
+                       `https_required`, wherever it goes.\n\nWhat other services can hear of is at `/docs/events`.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     servers((url = "/", description = "This server")),

@@ -23,6 +23,7 @@ pub(super) enum Code {
     SessionEnded,
     InsufficientRole,
     SignupDisabled,
+    HttpsRequired,
     NotFound,
     MethodNotAllowed,
     RequestTimeout,
@@ -47,7 +48,7 @@ pub(super) enum Code {
 type Entry = (StatusCode, &'static str, &'static str);
 
 impl Code {
-    pub(super) const ALL: [Self; 28] = [
+    pub(super) const ALL: [Self; 29] = [
         Self::MalformedJson,
         Self::InvalidRequest,
         Self::InvalidCredentials,
@@ -58,6 +59,7 @@ impl Code {
         Self::SessionEnded,
         Self::InsufficientRole,
         Self::SignupDisabled,
+        Self::HttpsRequired,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
@@ -90,6 +92,7 @@ impl Code {
             Self::SessionEnded => "session_ended",
             Self::InsufficientRole => "insufficient_role",
             Self::SignupDisabled => "signup_disabled",
+            Self::HttpsRequired => "https_required",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::RequestTimeout => "request_timeout",
@@ -128,6 +131,7 @@ impl Code {
             Self::SessionEnded => (StatusCode::UNAUTHORIZED, "The session has ended", "It was logged out, expired, or its user changed. Log in again."),
             Self::InsufficientRole => (StatusCode::FORBIDDEN, "A role is missing", "The caller does not hold the role that this route asks for: `admin`, as the database has it now."),
             Self::SignupDisabled => (StatusCode::FORBIDDEN, "Sign-up is closed", "Accounts of this service are made by its operators."),
+            Self::HttpsRequired => (StatusCode::FORBIDDEN, "Only https is answered here", "Use the https address of this service. What this request held came over an open line: change a password or end a session that was in it."),
             Self::NotFound => (StatusCode::NOT_FOUND, "There is nothing here", "Check the path; `/docs` lists every route."),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "The method is not allowed here", "The `Allow` header lists the methods of this path."),
             Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "The request took too long to arrive", "Send the whole body within ten seconds."),

@@ -12,6 +12,7 @@ use futures_util::FutureExt as _;
 
 use super::caller::caller;
 use super::client_address::{ClientAddress, Proxies};
+use super::connection::Activity;
 use super::problem::{Code, Problem};
 use super::rate_limit;
 use super::unread_body::Lent;
@@ -54,15 +55,38 @@ fn one_host(request: &Request) -> bool {
 pub(super) struct Surroundings {
     pub app: Arc<App>,
     pub proxies: Arc<Proxies>,
+    pub https: Https,
+}
+
+/// What the settings say of https.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Https {
+    /// Every connection here is TLS.
+    pub served: bool,
+    /// Nothing else is answered.
+    pub required: bool,
+}
+
+impl Https {
+    /// Health is for machines nearby that have nothing to say: load balancers ask for it past themselves.
+    fn refuses(self, secure: bool, route: Option<&MatchedPath>) -> bool {
+        self.required && !secure && route.is_none_or(|route| route.as_str() != "/health")
+    }
+
+    /// Browsers are told where they can be sure to get https again (RFC 6797 §7.2: and only over https).
+    fn to_be_kept(self, secure: bool) -> bool {
+        secure && (self.served || self.required)
+    }
 }
 
 /// Runs a request within its limits and finishes its answer.
 pub(super) async fn surround(
-    State(Surroundings { app, proxies }): State<Surroundings>,
+    State(Surroundings { app, proxies, https }): State<Surroundings>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let started = tokio::time::Instant::now();
+    let under_way = request.extensions().get::<Arc<Activity>>().cloned().map(Activity::begin);
     let id = RequestId::of(request.headers(), &app);
     request.extensions_mut().insert(id.clone());
     if let Some(address) = proxies.client_of(&request) {
@@ -72,6 +96,8 @@ pub(super) async fn surround(
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let one_host = one_host(&request);
+    let secure = proxies.received_over_https(&request, https.served);
+    let refused = https.refuses(secure, route.as_ref());
     let body = Lent::to(&mut request);
 
     let answer = async {
@@ -79,6 +105,9 @@ pub(super) async fn surround(
             return problem_response(
                 Problem::new(Code::BadRequest).detail("exactly one Host header is needed"),
             );
+        }
+        if refused {
+            return problem_response(Problem::new(Code::HttpsRequired));
         }
         if let Err(error) = app.admit(&caller).await {
             return problem_response(error.into());
@@ -94,6 +123,9 @@ pub(super) async fn surround(
     };
     let mut response = finish(response, &app, &id);
     rate_limit::describe(response.headers_mut(), &standings);
+    if https.to_be_kept(secure) {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, ONE_YEAR);
+    }
     let read_out = match body {
         Some(body) => body.read_out().await,
         None => true,
@@ -109,6 +141,9 @@ pub(super) async fn surround(
         ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         "request"
     );
+    if let Some(under_way) = under_way {
+        under_way.answered();
+    }
     response
 }
 
@@ -143,6 +178,9 @@ fn finish(mut response: Response, app: &App, id: &RequestId) -> Response {
     }
     response
 }
+
+/// Of this host alone: what else is under its name is not ours to decide.
+const ONE_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// The same on every status. A route may be stricter or, like the docs, looser about its own content.
 const SECURITY_HEADERS: [(HeaderName, &str); 6] = [

@@ -14,7 +14,7 @@ use super::client_address::Proxies;
 use super::openapi::Description;
 use super::problem::{Code, Problem};
 use super::rate_limit::{RATE_LIMIT, RATE_LIMIT_POLICY};
-use super::request::Surroundings;
+use super::request::{Https, Surroundings};
 use super::{
     admin_keys, admin_password, admin_roles, admin_sessions, admin_unlock, admin_users, docs, error_pages,
     event_docs, health, introspect, jwks, login, logout, me, metadata, password, refresh, request, revoke,
@@ -69,7 +69,11 @@ pub(super) fn router(app: Arc<App>, settings: &Settings) -> Router {
     if !settings.cors.origins.is_empty() {
         routes = routes.layer(cors(&settings.cors.origins));
     }
-    let surroundings = Surroundings { app: Arc::clone(&app), proxies: Arc::new(Proxies::new(settings)) };
+    let surroundings = Surroundings {
+        app: Arc::clone(&app),
+        proxies: Arc::new(Proxies::new(settings)),
+        https: Https { served: settings.tls.files.is_some(), required: settings.tls.require_https },
+    };
     routes
         .fallback(|| async { Problem::new(Code::NotFound) })
         .layer(middleware::from_fn_with_state(surroundings, request::surround))

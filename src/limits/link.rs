@@ -2,15 +2,16 @@
 //! without Redis and without waiting for it, and a task in the background looks for it anew.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, FromRedisValue, RedisError, ScriptInvocation};
+use redis::{Client, FromRedisValue, RedisError, ScriptInvocation, TlsCertificates};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::shared::Scripts;
-use crate::config::Secret;
+use crate::config::RedisTarget;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
 /// What a request waits for Redis at most.
@@ -24,6 +25,8 @@ const PIPELINE: usize = 1_024;
 
 pub(super) struct Link {
     client: Client,
+    /// Read again at each connection, so that it may change.
+    ca: Option<PathBuf>,
     scripts: Scripts,
     live: RwLock<Live>,
     alarm: Mutex<Alarm>,
@@ -44,9 +47,10 @@ struct Alarm {
 }
 
 impl Link {
-    pub(super) fn new(url: &Secret, scripts: Scripts) -> Result<Arc<Self>, String> {
-        let client = Client::open(url.expose()).map_err(|error| error.to_string())?;
-        Ok(Arc::new(Self { client, scripts, live: RwLock::default(), alarm: Mutex::default() }))
+    pub(super) fn new(target: &RedisTarget, scripts: Scripts) -> Result<Arc<Self>, String> {
+        let client = Client::open(target.url.expose()).map_err(|error| error.to_string())?;
+        let ca = target.ca.clone();
+        Ok(Arc::new(Self { client, ca, scripts, live: RwLock::default(), alarm: Mutex::default() }))
     }
 
     pub(super) const fn scripts(&self) -> &Scripts {
@@ -107,7 +111,8 @@ impl Link {
             .set_number_of_retries(1)
             .set_max_delay(RESPONSE_TIMEOUT)
             .set_pipeline_buffer_size(PIPELINE);
-        let connecting = Box::pin(ConnectionManager::new_with_config(self.client.clone(), config));
+        let client = self.trusting_client().await?;
+        let connecting = Box::pin(ConnectionManager::new_with_config(client, config));
         let mut connection = timeout(FIND_TIMEOUT, connecting).await.map_err(|_| Away::Late)??;
         // Not PING: a replica that is read-only, or rights that are missing, answer that well.
         let _: Vec<i64> = answer(&self.scripts.probe(), &mut connection).await?;
@@ -118,6 +123,13 @@ impl Link {
         metrics::gauge!("keyward_redis_up").set(1);
         self.calm();
         Ok(())
+    }
+
+    async fn trusting_client(&self) -> Result<Client, Away> {
+        let Some(ca) = &self.ca else { return Ok(self.client.clone()) };
+        let root_cert = Some(tokio::fs::read(ca).await.map_err(Away::Authorities)?);
+        let certificates = TlsCertificates { client_tls: None, root_cert };
+        Ok(Client::build_with_tls(self.client.get_connection_info().clone(), certificates)?)
     }
 
     fn raise(&self, error: &Away) {
@@ -158,6 +170,8 @@ async fn answer<T: FromRedisValue>(
 enum Away {
     #[error("it does not answer in time")]
     Late,
+    #[error("the file of authorities cannot be read: {0}")]
+    Authorities(std::io::Error),
     #[error(transparent)]
     Redis(#[from] RedisError),
 }

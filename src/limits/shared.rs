@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::link::Link;
 use super::{Charge, Counters, Gcra, Limit, Refused, Tag, Taken};
 use crate::clock::Clock;
-use crate::config::Secret;
+use crate::config::RedisTarget;
 
 #[derive(Debug)]
 pub struct Shared {
@@ -23,8 +23,8 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(url: &Secret, key_prefix: &str, clock: Clock) -> Result<Self, String> {
-        let link = Link::new(url, Scripts::new(key_prefix))?;
+    pub(super) fn new(target: &RedisTarget, key_prefix: &str, clock: Clock) -> Result<Self, String> {
+        let link = Link::new(target, Scripts::new(key_prefix))?;
         Ok(Self { local: Counters::new(), link, clock })
     }
 

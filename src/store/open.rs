@@ -82,7 +82,8 @@ impl Store {
         let unreachable = |reason: String| StoreError::Unreachable { address: address.clone(), reason };
         match tokio::time::timeout(ACQUIRE_TIMEOUT, connect.connect()).await {
             Ok(Ok(first)) => first.close().await?,
-            Ok(Err(sqlx::Error::Io(error))) => return Err(unreachable(error.to_string())),
+            Ok(Err(sqlx::Error::Io(error))) => return Err(unreachable(with_advice(error.to_string()))),
+            Ok(Err(sqlx::Error::Tls(error))) => return Err(unreachable(with_advice(error.to_string()))),
             Ok(Err(error)) => return Err(error.into()),
             Err(_) => {
                 return Err(unreachable(format!("no connection within {} s", ACQUIRE_TIMEOUT.as_secs())));
@@ -104,6 +105,19 @@ impl Store {
             Self::Postgres(_) => None,
         }
     }
+}
+
+/// What can be done about a connection that TLS ended.
+fn with_advice(reason: String) -> String {
+    let advice = if reason.contains("server does not support TLS") {
+        "sslmode=disable, where nobody can be on the path, makes a plain connection"
+    } else if reason.contains("certificate") {
+        "sslrootcert=/etc/keyward/ca.pem names an authority of your own; sslmode=require encrypts and trusts whoever \
+         answers"
+    } else {
+        return reason;
+    };
+    format!("{reason}\n  fix: in the URL of the database, {advice}")
 }
 
 /// Opens a file that others may be opening for the first time too. Who turns it to WAL holds it alone, and the rest get

@@ -15,6 +15,8 @@ mod admin;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod events;
@@ -48,5 +50,7 @@ mod settings;
 mod sinks;
 #[cfg(test)]
 mod start;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod users;

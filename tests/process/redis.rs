@@ -1,13 +1,10 @@
 //! Redis as the process meets it: away, and behind TLS.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::support::{PrivateRedis, Server, Setup, TestDatabase, unique_email, until};
+use crate::support::{Authority, PrivateRedis, Server, Setup, TestDatabase, unique_email, until};
 
 const AWAY: &str = "redis is away: until it is back, this server limits by its own counters";
 
@@ -57,48 +54,16 @@ async fn a_redis_that_is_away_is_one_line_and_one_metric_and_no_error() {
     assert!(!server.process.said().contains("hunter2"));
 }
 
-/// An authority of our own, and what it says of 127.0.0.1.
-struct Authority {
-    folder: TempDir,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = params.self_signed(&key).expect("a certificate");
-        let issuer = Issuer::new(params, key);
-        let server_key = KeyPair::generate().expect("a key");
-        let server = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("a name");
-        let server = server.signed_by(&server_key, &issuer).expect("a certificate");
-        let made = Self { folder };
-        for (name, pem) in [
-            ("ca.pem", authority.pem()),
-            ("server.pem", server.pem()),
-            ("server.key", server_key.serialize_pem()),
-        ] {
-            std::fs::write(made.file(name), pem).expect("the folder can be written");
-        }
-        made
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-}
-
 #[tokio::test]
 async fn tls_to_redis_is_checked_and_never_left_out() {
     let database = TestDatabase::create().await;
     let (ours, others) = (Authority::new(), Authority::new());
-    let [cert, key] = ["server.pem", "server.key"].map(|name| ours.file(name).display().to_string());
+    let [cert, key] = ["server.pem", "server.key"].map(|name| ours.path(name));
     let files = ["--tls-cert-file", &cert, "--tls-key-file", &key, "--tls-auth-clients", "no"];
     let redis = PrivateRedis::start_with(&[&files[..], &["--port", "0", "--tls-port"]].concat()).await;
     let url = format!("rediss://{}", redis.address());
     let trusting = |authority: &Authority, url: &str| {
-        limited(&database, url).env("SSL_CERT_FILE", authority.file("ca.pem").display().to_string())
+        limited(&database, url).env("SSL_CERT_FILE", authority.path("ca.pem"))
     };
 
     let mut server = trusting(&ours, &url).serve().await;

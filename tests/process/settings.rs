@@ -135,16 +135,11 @@ async fn a_secret_from_a_file_opens_the_database() {
 #[tokio::test]
 async fn what_this_version_cannot_keep_is_refused_rather_than_ignored() {
     let folder = tempfile::tempdir().unwrap();
-    let setup = Setup::embedded(folder.path());
-    let sqs =
-        setup.clone().env("KEYWARD_EVENTS_URL", "log:, sqs://keyward:hunter2@broker.example.com, amqp://");
+    let sqs = Setup::embedded(folder.path())
+        .env("KEYWARD_EVENTS_URL", "log:, sqs://keyward:hunter2@broker.example.com, amqp://");
     sqs.run(&["config", "check"]).await.expect_refusal(78, &["events_url"]);
     let refused = sqs.run(&[]).await.expect_refusal(78, &["events_url", "sqs://", "names no host", "log:"]);
     assert!(!refused.stderr.contains("hunter2") && !refused.stdout.contains("hunter2"));
-    let tls = setup.clone().env("KEYWARD_TLS_REQUIRE_HTTPS", "true");
-    tls.run(&[]).await.expect_refusal(78, &["tls.require_https", "gateway"]);
-    let tls = setup.env("KEYWARD_TLS_CERT", "tls.crt").env("KEYWARD_TLS_KEY", "tls.key");
-    tls.file("tls.crt", "").file("tls.key", "").run(&[]).await.expect_refusal(78, &["tls."]);
 }
 
 #[tokio::test]

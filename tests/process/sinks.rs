@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Server, Setup, TestDatabase, until};
+use crate::support::{Authority, Exchange, RabbitServer, Server, Setup, TestDatabase, until};
 
 /// Nobody listens there.
 const AWAY: &str = "amqp://keyward:hunter2@127.0.0.1:1/%2f#old";
@@ -99,4 +99,36 @@ async fn metrics(server: &Server) -> String {
 /// The value of a series of Prometheus' text format.
 fn value(metrics: &str, series: &str) -> Option<f64> {
     metrics.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
+}
+
+#[tokio::test]
+async fn tls_to_rabbitmq_is_checked_and_never_left_out() {
+    let (ours, others) = (Authority::new(), Authority::new());
+    let (rabbit, port) = RabbitServer::start_tls(&ours).await;
+    let plain = url::Url::parse(&rabbit.url()).unwrap().port().unwrap();
+    let exchange = Exchange::on(&rabbit.url()).await;
+    let mut queue = exchange.queue(&["auth.user_created"]).await;
+    let name = &exchange.name;
+    let url = |port: u16, ca: &Authority| {
+        format!("amqps://guest:guest@127.0.0.1:{port}?exchange={name}&ca={}", ca.path("ca.pem"))
+    };
+    let database = TestDatabase::create().await;
+    let server = Setup::on(&database).env("KEYWARD_EVENTS_URL", url(port, &ours)).serve().await;
+    let user = server.user().await;
+    assert_eq!(queue.next().await.envelope["data"]["email"], user.email.as_str());
+
+    let unchecked = format!("amqps://guest:guest@127.0.0.1:{port}?exchange={name}");
+    for wrong in [url(port, &others), unchecked, url(plain, &ours)] {
+        let database = TestDatabase::create().await;
+        let server = Setup::on(&database).env("KEYWARD_EVENTS_URL", &wrong).serve().await;
+        server.user().await;
+        let report = until("a degraded server", async || {
+            let report = server.operator().get("/readyz").await.expect_status(200).json;
+            (report["degraded"] != Value::Array(vec![])).then_some(report)
+        })
+        .await;
+        let told = report["degraded"][0].as_str().unwrap();
+        assert!(told.starts_with("events: amqp is away: ") && !told.contains("guest"), "{wrong}: {told}");
+    }
+    exchange.delete([queue]).await;
 }

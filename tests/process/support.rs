@@ -4,6 +4,7 @@
 #[path = "../suite/support"]
 mod shared {
     pub mod actor;
+    pub mod authority;
     pub mod database;
     pub mod events;
     mod eventually;
@@ -29,6 +30,7 @@ pub use process::Process;
 pub use rabbit_server::RabbitServer;
 pub use setup::{Finished, Server, Setup, master_key};
 pub use shared::actor::{Actor, Answer, PASSWORD, unique_email};
+pub use shared::authority::Authority;
 pub use shared::database::{Kind, TestDatabase};
 pub use shared::free_port;
 #[cfg(feature = "kafka")]

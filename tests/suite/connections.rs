@@ -41,12 +41,33 @@ async fn ambiguous_requests_are_answered_once_and_the_connection_is_closed() {
         ("GET /health HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n".to_owned(), "400"),
         ("GET  /health HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "400"),
         ("GET /health HTTP/9.9\r\nHost: x\r\n\r\n".to_owned(), "400"),
+        ("GET /health HTTP/1.1 \r\nHost: x\r\n\r\n".to_owned(), "400"),
+        ("GET /health\r\nHost: x\r\n\r\n".to_owned(), "400"),
+        ("GET\t/health HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "400"),
+        ("GET /he\u{1}alth HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "400"),
+        (post("Content-Length: 21, 21", BODY), "400"),
+        (post("Content-Length: 21\r\nContent-Length: 21, 3", BODY), "400"),
+        (post("Content-Length: 2 1", BODY), "400"),
+        (post("Content-Length: 21;", BODY), "400"),
+        (post("Content-Length: \u{b}21", BODY), "400"),
+        (post("Content-Length:", BODY), "400"),
+        (post("Content-Length\0: 21", BODY), "400"),
+        (post("Transfer-Encoding: chunked;q=1", &chunked), "400"),
+        (post("Transfer-Encoding: \u{b}chunked", &chunked), "400"),
+        (post("Transfer-Encoding: \"chunked\"", &chunked), "400"),
+        (post("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", &chunked), "400"),
+        (post("Transfer-Encoding:\r\n chunked", &chunked), "400"),
         // The stack takes chunked over a length; whatever follows is not believed.
         (post(&format!("{plain}\r\nTransfer-Encoding: chunked"), &chunked), "401"),
         (post(&format!("Transfer-Encoding: chunked\r\n{plain}"), &chunked), "401"),
         (post("Transfer-Encoding: chunked\r\nContent-Length: 6", "0\r\n\r\nX"), "400"),
         (post("Transfer-Encoding: chunked", "zz\r\n"), "400"),
         (post("Transfer-Encoding: chunked", "15;a\nb\r\n"), "400"),
+        (post("Transfer-Encoding: chunked", "-15\r\n"), "400"),
+        (post("Transfer-Encoding: chunked", "0x15\r\n"), "400"),
+        (post("Transfer-Encoding: chunked", "ffffffffffffffff1\r\n"), "400"),
+        (post("Transfer-Encoding: chunked", &format!("{:x}\r\n{BODY}0\r\n\r\n", BODY.len())), "400"),
+        (post("Transfer-Encoding: chunked", &format!("{:x}\n{BODY}\r\n0\r\n\r\n", BODY.len())), "400"),
     ] {
         let mut raw = Raw::connect(server.public).await;
         raw.send(format!("{request}{second}").as_bytes()).await;
@@ -173,4 +194,21 @@ async fn half_open_connections_are_closed() {
         tokio::time::resume();
         assert!(waited <= Duration::from_secs(15), "{sent:?}: {waited:?}");
     }
+}
+
+/// A client that asks for a large page again and again and reads none of it, until its time is up.
+#[tokio::test]
+async fn answers_that_are_not_read_do_not_hold_a_connection() {
+    const PAGE: &str = "/docs/swagger-ui-bundle.js";
+    let server = TestServer::start().await;
+    let whole = server.anonymous().get(PAGE).await.expect_status(200).body.len();
+    let mut raw = Raw::connect(server.public).await;
+    raw.send(format!("GET {PAGE} HTTP/1.1\r\nHost: x\r\n\r\n").repeat(20).as_bytes()).await;
+    // Until the buffers of the system are full.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(16)).await;
+    tokio::time::resume();
+    let got = raw.rest_bytes().await.len();
+    assert!((1..20 * whole).contains(&got), "{got} of 20 times {whole}");
 }

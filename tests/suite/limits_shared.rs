@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use keyward::clock::Clock;
-use keyward::config::{Rate, Secret};
+use keyward::config::{Rate, RedisTarget};
 use keyward::limits::{Limit, Limiter, Policy, Tag, Taken};
 
 use crate::support::{Answer, TestServer, eventually, key_prefix, redis_url, unique_email};
@@ -23,7 +23,8 @@ fn limit(policy: Policy, count: u32, per: Duration) -> Limit {
 
 /// A replica that has counted nothing yet, so that Redis alone decides.
 async fn replica(prefix: &str, clock: &Clock) -> Limiter {
-    let limiter = Limiter::redis(&Secret::from(redis_url()), prefix, clock.clone()).expect("a good URL");
+    let target = RedisTarget { url: redis_url().into(), ca: None };
+    let limiter = Limiter::redis(&target, prefix, clock.clone()).expect("a good URL");
     limiter.connect().await;
     eventually("Redis is found", async || limiter.counts_together()).await;
     limiter

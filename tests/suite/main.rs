@@ -40,6 +40,8 @@ mod forged_tokens;
 #[cfg(test)]
 mod headers;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod introspection;
 #[cfg(test)]
 mod kafka;
@@ -61,6 +63,8 @@ mod migrations;
 mod nats;
 #[cfg(test)]
 mod outbox;
+#[cfg(test)]
+mod outgoing_tls;
 #[cfg(test)]
 mod own_sessions;
 #[cfg(test)]
@@ -93,6 +97,8 @@ mod signing_keys;
 mod signup;
 #[cfg(test)]
 mod store;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod transactions;
 #[cfg(test)]

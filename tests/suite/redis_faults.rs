@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use keyward::clock::Clock;
-use keyward::config::{Rate, Secret};
+use keyward::config::{Rate, RedisTarget};
 use keyward::limits::{Limit, Limiter, Policy, Tag};
 
 use crate::support::{
@@ -124,8 +124,8 @@ async fn a_slow_redis_is_one_that_is_away() {
 #[tokio::test]
 async fn one_request_waits_a_moment_for_a_redis_that_froze_and_the_next_do_not() {
     let redis = PrivateRedis::start().await;
-    let limiter =
-        Limiter::redis(&Secret::from(redis.url()), &key_prefix(), Clock::System).expect("a good URL");
+    let target = RedisTarget { url: redis.url().into(), ca: None };
+    let limiter = Limiter::redis(&target, &key_prefix(), Clock::System).expect("a good URL");
     limiter.connect().await;
     eventually("Redis is found", async || limiter.counts_together()).await;
     redis.freeze();

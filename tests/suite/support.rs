@@ -1,6 +1,7 @@
 //! What tests stand on: a database each, servers on it, and actors who speak HTTP.
 
 mod actor;
+mod authority;
 mod database;
 mod events;
 mod eventually;
@@ -18,8 +19,10 @@ mod raw;
 mod receiver;
 mod redis;
 mod server;
+mod tls;
 
 pub use actor::{Actor, Answer, PASSWORD, unique_email};
+pub use authority::Authority;
 pub use database::{Kind, TestDatabase};
 pub use eventually::eventually;
 pub use forge::{Forge, encode};
@@ -34,6 +37,7 @@ pub use raw::Raw;
 pub use receiver::{Posted, Reaction, Receiver};
 pub use redis::{PrivateRedis, SlowLink, key_prefix, redis_url};
 pub use server::{ISSUER, TestServer, master_key};
+pub use tls::{https_client, tls_acceptor, tls_connect};
 
 /// How often a race is run: seldom in the suite, often enough to believe it in `cargo xtask prove`.
 pub fn rounds(ordinary: u32, prove: u32) -> u32 {

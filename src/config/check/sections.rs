@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use email_address::EmailAddress;
 
+use super::tls;
 use super::values::{boolean, number, path, positive, whole_seconds, word};
 use super::webhook;
 use crate::config::{
     AdminSettings, Argon2Settings, CorsSettings, DatabaseSettings, DatabaseUrl, EventsSettings, KeySettings,
     LimitSettings, LockSettings, PasswordSettings, Pooler, RetentionSettings, Secret, SigningAlgorithm,
-    SignupSettings, TlsFiles, TlsSettings, TokenSettings, TokenTyp,
+    SignupSettings, TokenSettings, TokenTyp,
     placeholder::is_placeholder,
     problem::Mistake,
     reader::{Checked, Reader},
@@ -222,6 +223,9 @@ pub(super) fn database(
     let max_connections = reader.optional("database.max_connections", number(1..=10_000));
     let pooler = reader.required("database.pooler", |text| word(text, Pooler::ALL, Pooler::as_str));
     let direct_url = reader.secret("database.direct_url", urls::postgres);
+    if let Ok(Some(url)) = &direct_url {
+        tls::postgres(reader, "database.direct_url", url);
+    }
     if matches!(url, Some(DatabaseUrl::Sqlite { .. })) {
         if matches!(direct_url, Ok(Some(_))) {
             reader.note(
@@ -261,23 +265,6 @@ pub(super) fn retention(reader: &mut Reader<'_>) -> Checked<RetentionSettings> {
     let audit = reader.required("retention.audit", positive);
     let outbox = reader.required("retention.outbox", positive);
     Ok(RetentionSettings { audit: audit?, outbox: outbox? })
-}
-
-pub(super) fn tls(reader: &mut Reader<'_>) -> Checked<TlsSettings> {
-    let cert = reader.optional("tls.cert", path);
-    let key = reader.optional("tls.key", path);
-    let require_https = reader.required("tls.require_https", boolean);
-    let files = match (cert?, key?) {
-        (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
-        (None, None) => None,
-        (Some(_), None) => {
-            return reader.refuse("tls.cert", "is given without tls.key", "give both, or neither");
-        }
-        (None, Some(_)) => {
-            return reader.refuse("tls.key", "is given without tls.cert", "give both, or neither");
-        }
-    };
-    Ok(TlsSettings { files, require_https: require_https? })
 }
 
 pub(super) fn admin(

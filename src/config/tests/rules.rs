@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{KEY, OTHER_KEY, env, refused, settings, told, try_load};
+use super::{DatabaseUrl, KEY, OTHER_KEY, env, refused, settings, told, try_load};
 
 #[test]
 fn token_lifetimes_fit_together() {
@@ -134,4 +134,45 @@ fn a_webhook_is_signed() {
     let mut sources = env(&[(url, "https://h"), ("KEYWARD_EVENTS_WEBHOOK_SECRETS_FILE", "/run/secret")]);
     sources.read = |_| Ok(format!("whsec_{KEY}\n"));
     assert_eq!(try_load(&sources).unwrap().0.events.webhook_secrets.len(), 1);
+}
+
+#[test]
+fn require_https_needs_somebody_who_says_what_is() {
+    let (require, proxies) = ("KEYWARD_TLS_REQUIRE_HTTPS", "KEYWARD_TRUSTED_PROXIES");
+    refused(&[(require, "true")], "tls.require_https", "trusted_proxies");
+    assert!(settings(&[(require, "true"), (proxies, "10.0.0.0/8")]).tls.require_https);
+    let files = [("KEYWARD_TLS_CERT", "/no/such.crt"), ("KEYWARD_TLS_KEY", "/no/such.key")];
+    let served = settings(&[files[0], files[1], (require, "true")]);
+    assert!(served.tls.files.is_some());
+    assert!(served.warnings.iter().any(|warning| warning.contains("is http")), "{:?}", served.warnings);
+    // Only a server has to have them.
+    let mut sources = env(&files);
+    sources.for_a_server = true;
+    let shown = try_load(&sources).unwrap_err().to_string();
+    assert!(
+        shown.contains("/no/such.crt cannot be read") && shown.contains("/no/such.key cannot"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn tls_to_postgresql_is_checked_unless_somebody_says_otherwise() {
+    let url_of = |text: &str| {
+        let settings = settings(&[("KEYWARD_DATABASE_URL", text), ("KEYWARD_MASTER_KEY", KEY)]);
+        let DatabaseUrl::Postgres { url } = &settings.database_url else { panic!("{text}") };
+        (url.expose().to_owned(), settings.warnings)
+    };
+    let (url, warnings) = url_of("postgres://u@db/a");
+    assert_eq!((url.as_str(), warnings.len()), ("postgres://u@db/a?sslmode=verify-full", 0));
+    let (url, warnings) = url_of("postgres://u@db/a?sslmode=prefer");
+    assert_eq!(url, "postgres://u@db/a?sslmode=prefer");
+    assert!(warnings[0].contains("database_url has sslmode=prefer"), "{warnings:?}");
+    let direct = settings(&[
+        ("KEYWARD_DATABASE_URL", "postgres://u@127.0.0.1/a"),
+        ("KEYWARD_DATABASE_DIRECT_URL", "postgres://u@db/a"),
+        ("KEYWARD_MASTER_KEY", KEY),
+    ]);
+    assert_eq!(direct.database.direct_url.unwrap().expose(), "postgres://u@db/a?sslmode=verify-full");
+    let allow = [("KEYWARD_DATABASE_URL", "postgres://u@db/a?sslmode=allow"), ("KEYWARD_MASTER_KEY", KEY)];
+    refused(&allow, "database_url", "sslmode");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lapin::{Connection, ConnectionProperties};
 use tempfile::TempDir;
 
-use super::free_port;
+use super::{Authority, free_port};
 
 /// A `RabbitMQ` of a test's own, which may be killed.
 pub struct RabbitServer {
@@ -19,12 +19,27 @@ pub struct RabbitServer {
 
 impl RabbitServer {
     pub async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// Starts one that also listens on a port of its own for TLS, as this authority vouches for it.
+    pub async fn start_tls(authority: &Authority) -> (Self, u16) {
+        let port = free_port();
+        let [ca, cert, key] = ["ca.pem", "server.pem", "server.key"].map(|name| authority.path(name));
+        let settings = format!(
+            "listeners.ssl.default = 127.0.0.1:{port}\nssl_options.cacertfile = {ca}\nssl_options.certfile = {cert}\n\
+             ssl_options.keyfile = {key}\nssl_options.verify = verify_none\n"
+        );
+        (Self::start_with(&settings).await, port)
+    }
+
+    async fn start_with(settings: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let [port, epmd_port, dist_port] = [free_port(), free_port(), free_port()];
         std::fs::write(folder.path().join("plugins"), "[].").expect("a file");
         std::fs::write(
             folder.path().join("rabbitmq.conf"),
-            format!("listeners.tcp.default = 127.0.0.1:{port}\n"),
+            format!("listeners.tcp.default = 127.0.0.1:{port}\n{settings}"),
         )
         .expect("a file");
         let epmd = Command::new("epmd")

@@ -165,13 +165,22 @@ impl Server {
         }
     }
 
-    async fn ready_or_ended(mut process: Process) -> Result<Self, Finished> {
+    /// Waits until it listens, whatever it is spoken to there.
+    pub async fn listening(process: Process) -> Self {
+        Self::listening_or_ended(process).await.unwrap_or_else(|ended| panic!("the server ended: {ended:?}"))
+    }
+
+    async fn listening_or_ended(mut process: Process) -> Result<Self, Finished> {
         let addresses = until("the address of the server", async || match process.exited() {
             Some(_) => Some(None),
             None => addresses(&process.stdout()).map(Some),
         });
         let Some((public, management)) = addresses.await else { return Err(Setup::finish(process).await) };
-        let server = Self { process, public, management };
+        Ok(Self { process, public, management })
+    }
+
+    async fn ready_or_ended(process: Process) -> Result<Self, Finished> {
+        let server = Self::listening_or_ended(process).await?;
         let http = server.anonymous().http;
         until("a healthy server", async || {
             let answer = http.get(server.url("/health")).send().await.ok()?;

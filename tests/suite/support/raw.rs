@@ -24,10 +24,15 @@ impl Raw {
 
     /// Everything until the server hangs up.
     pub async fn rest(&mut self) -> String {
+        String::from_utf8_lossy(&self.rest_bytes().await).into_owned()
+    }
+
+    /// The same, of what is no text.
+    pub async fn rest_bytes(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let whole = tokio::time::timeout(Duration::from_secs(60), self.0.read_to_end(&mut bytes)).await;
         assert!(whole.is_ok(), "the server keeps the connection: {}", String::from_utf8_lossy(&bytes));
-        String::from_utf8_lossy(&bytes).into_owned()
+        bytes
     }
 
     /// One answer, with its body, on a connection that stays open.

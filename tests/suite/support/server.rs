@@ -6,7 +6,7 @@ use keyward::app::{Admin, App, Signup};
 use keyward::clock::Clock;
 use keyward::config::{self, MasterKey, Settings, Sources};
 use keyward::domain::{Caller, Email, Role, Roles};
-use keyward::http::Server;
+use keyward::http::{Certificate, Server};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -34,6 +34,8 @@ pub struct TestServer {
     pub public: SocketAddr,
     pub management: SocketAddr,
     pub database: Arc<TestDatabase>,
+    /// Where it serves TLS.
+    pub certificate: Option<Arc<Certificate>>,
     flags: Vec<(String, String)>,
     settings: Settings,
     stop: Option<(oneshot::Sender<()>, watch::Sender<bool>)>,
@@ -89,6 +91,7 @@ impl TestServer {
         let app = Arc::new(app);
         let server = Server::bind(&app, &settings).expect("ports are free");
         let bound = server.bound().expect("addresses");
+        let certificate = server.certificate();
         app.limits_connect().await;
         let (stop_server, stopped) = oneshot::channel::<()>();
         let (stop_relay, relay_stopped) = watch::channel(false);
@@ -110,6 +113,7 @@ impl TestServer {
             public: bound.public,
             management: bound.management,
             database,
+            certificate,
             flags,
             settings,
             stop: Some((stop_server, stop_relay)),
