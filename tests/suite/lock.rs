@@ -1,6 +1,6 @@
 //! The account lock: how many wrong passwords are looked at, who is locked out, and who is not.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -122,6 +122,41 @@ async fn of_parallel_failures_ten_are_looked_at_and_none_is_lost() {
         assert_eq!(events, i64::from(round % 2 == 0), "of users alone");
         database.check_invariants().await;
     }
+}
+
+/// B1: the account counts, wherever the guesses come from.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_ever_so_many_addresses_ten_are_looked_at() {
+    const CLIENTS: u32 = 32;
+    let server =
+        TestServer::start_with(&[("limits.enabled", "true"), ("trusted_proxies", "127.0.0.1")]).await;
+    let user = server.user().await;
+    let begun = Instant::now();
+    let mut clients = JoinSet::new();
+    for client in 0..CLIENTS {
+        let user = user.clone();
+        clients.spawn(async move {
+            let mut statuses = Vec::new();
+            for n in 0..rounds(320, 10_048) / CLIENTS {
+                let [_, a, b, c] = (n * CLIENTS + client).to_be_bytes();
+                let from = if n % 2 == 0 {
+                    format!("11.{a}.{b}.{c}")
+                } else {
+                    format!("2001:db8:{a:x}{b:02x}:{c:x}::1")
+                };
+                let body = json!({ "email": user.email, "password": WRONG });
+                let guess = user.request(Method::POST, "/auth/login").header("x-forwarded-for", from);
+                statuses.push(Answer::of(guess.json(&body)).await.status.as_u16());
+            }
+            statuses
+        });
+    }
+    let statuses = clients.join_all().await.concat();
+    let looked_at = statuses.iter().filter(|status| **status == 401).count();
+    assert!(statuses.iter().all(|status| [401, 429].contains(status)), "{statuses:?}");
+    // The first lock lasts a minute, and lets one more through.
+    let passed = usize::from(begun.elapsed() > Duration::from_secs(60));
+    assert!((10..=10 + passed).contains(&looked_at), "{looked_at} of {}", statuses.len());
 }
 
 /// B1 over days: fifteen minutes at most between two attempts, and after a hundred of them an hour.

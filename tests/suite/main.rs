@@ -38,6 +38,8 @@ mod event_docs;
 #[cfg(test)]
 mod forged_tokens;
 #[cfg(test)]
+mod growth;
+#[cfg(test)]
 mod headers;
 #[cfg(test)]
 mod http2;

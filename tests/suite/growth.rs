@@ -1,0 +1,77 @@
+//! A database that has grown: no request, and no work in the background, reads one of its large tables from end to end.
+//!
+//! `PostgreSQL` counts such reads. `SQLite` has the same indexes, which `migrations.rs` compares.
+
+use reqwest::Method;
+
+use crate::support::{Kind, PASSWORD, TestServer, unique_email};
+
+/// Tables that grow with users, sessions or time, and how often each was read as a whole.
+const WHOLE_READS: &str = "SELECT relname || ' ' || seq_scan FROM pg_stat_user_tables
+     WHERE relname IN ('users_auth', 'refresh_tokens', 'login_failures', 'outbox', 'outbox_deliveries', 'audit_log')
+     ORDER BY relname";
+
+/// Large enough that the planner would not think of reading all.
+const GROW: [&str; 7] = [
+    "INSERT INTO users_auth SELECT md5('u' || i)::uuid, 'user-' || i || '@example.com', 'user-' || i || '@example.com',
+        false, 'x', 'user', 'active', 0, 1, now() - i * interval '1 second', now()
+     FROM generate_series(1, 20000) AS i",
+    "INSERT INTO refresh_tokens (id, user_id, handle, generation, mac_key_id, session_epoch, client_id, created_at,
+        rotated_at, expires_at)
+     SELECT md5('s' || i)::uuid, md5('u' || i)::uuid, decode(md5('h' || i), 'hex'), 3, 1, 0, 'keyward', now(), now(),
+        now() + interval '30 days'
+     FROM generate_series(1, 20000) AS i",
+    "INSERT INTO audit_log (id, occurred_at, event, user_id, request_id)
+     SELECT md5('a' || i)::uuid, now() - i * interval '1 minute', 'login_succeeded', md5('u' || i % 20000)::uuid, 'r'
+     FROM generate_series(1, 40000) AS i",
+    "INSERT INTO outbox SELECT md5('e' || i)::uuid, md5('u' || i)::uuid, 1, 'auth.user_created', now(),
+        json_build_object('user_id', md5('u' || i)::uuid, 'email', 'user-' || i || '@example.com', 'email_verified', false,
+            'roles', json_build_array('user'))::text
+     FROM generate_series(1, 20000) AS i",
+    "INSERT INTO outbox_deliveries (event_id, sink, subject_id, subject_seq, attempts, next_attempt_at, published_at, outcome)
+     SELECT md5('e' || i)::uuid, 'log', md5('u' || i)::uuid, 1, 1, now(), now(), 'published'
+     FROM generate_series(1, 20000) AS i",
+    "INSERT INTO login_failures
+     SELECT md5('f' || i), 'untrusted', 3, 3, now(), now(), now() + interval '1 hour' FROM generate_series(1, 20000) AS i",
+    "ANALYZE",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_reads_a_large_table_from_end_to_end() {
+    let server = TestServer::start_with(&[("limits.enabled", "true")]).await;
+    if server.database.kind == Kind::Sqlite {
+        return;
+    }
+    let admin = server.admin().await;
+    for statement in GROW {
+        server.database.execute(statement).await;
+    }
+    // What was prepared before was planned for empty tables.
+    let mut server = server.restart().await;
+    let before = server.database.texts(WHOLE_READS).await;
+
+    let mut user = server.user().await;
+    user.login_as(&unique_email(), PASSWORD).await.expect_status(401);
+    user.me().await.expect_status(200);
+    user.refresh().await.expect_status(200);
+    user.ask(Method::GET, "/auth/sessions").await.expect_status(200);
+    let admin = admin.at(server.url());
+    let page = admin.ask(Method::GET, "/admin/users?limit=20").await.expect_status(200);
+    admin
+        .ask(Method::GET, &format!("/admin/users?limit=20&cursor={}", page.text("next_cursor")))
+        .await
+        .expect_status(200);
+    admin.ask(Method::GET, "/admin/users?email=user-77%40example.com").await.expect_status(200);
+    let one = format!("/admin/users/{}", user.id().await);
+    admin.ask(Method::GET, &one).await.expect_status(200);
+    admin.ask(Method::GET, &format!("{one}/sessions")).await.expect_status(200);
+    user.logout().await.expect_status(204);
+    server.app.maintain("a test").await.expect("nothing else is at work");
+    server.published().await;
+    admin.ask(Method::DELETE, &one).await.expect_status(204);
+    server.published().await;
+
+    // A connection tells its counts at its end, if not before.
+    server.stop().await;
+    assert_eq!(server.database.texts(WHOLE_READS).await, before);
+}
