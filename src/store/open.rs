@@ -111,6 +111,8 @@ impl Store {
 fn with_advice(reason: String) -> String {
     let advice = if reason.contains("server does not support TLS") {
         "sslmode=disable, where nobody can be on the path, makes a plain connection"
+    } else if reason.contains("not valid for name") {
+        "write the host as its certificate has it; sslmode=verify-ca does not look at the name"
     } else if reason.contains("certificate") {
         "sslrootcert=/etc/keyward/ca.pem names an authority of your own; sslmode=require encrypts and trusts whoever \
          answers"
