@@ -25,8 +25,9 @@ cargo xtask test [--database sqlite|postgres] [-- FILTER]
     So are Redis, RabbitMQ, NATS and Kafka: KEYWARD_TEST_REDIS_URL, _AMQP_URL, _NATS_URL and
     _KAFKA_URL.
 cargo xtask prove [sqlite|postgres]
-    The races of the suite at full counts, some ten thousand interleavings each, and ten thousand
-    sign-ups while broker and server are killed. Takes minutes; needs cargo-nextest.
+    The races of the suite at full counts, some ten thousand interleavings each, ten thousand
+    sign-ups while broker and server are killed, and a million password hashes against those of
+    another implementation. Takes minutes; needs cargo-nextest.
 cargo xtask generate [--check]
     Writes the generated files that are committed; with --check only compares them.
 cargo xtask bench refresh|events

@@ -12,7 +12,8 @@ use crate::{node, python, servers};
 
 /// The races of the suite, thousands of times, and its faults in earnest: minutes, and not part of the tests.
 pub(crate) fn prove(workspace: &Workspace, database: &[&str]) -> Outcome {
-    const PROOFS: &str = "test(/races::/) | test(/that_races/) | test(/no_event_is_/) | test(/^lock::/) | test(/^login_timing::/) | test(/^redis_faults::/) | test(/^connections::/) | test(/^tls::/) | test(/^http2::/)";
+    const PROOFS: &str = "test(/races::/) | test(/that_races/) | test(/no_event_is_/) \
+         | test(/^(lock|login_timing|redis_faults|connections|tls|http2)::/) | package(keyward-argon2)";
     let both = ["--", "--run-ignored", "all", "-E", PROOFS];
     let options = [&["--database"], database, &both].concat();
     run_with(workspace, if database.is_empty() { &both } else { &options }, &[("KEYWARD_PROVE", "1")])

@@ -102,6 +102,10 @@ fn fill(
     if memory.len() < params.block_count() {
         memory.resize(params.block_count(), Block::default());
     }
+    #[cfg(feature = "simd-argon2")]
+    if algorithm == Algorithm::Argon2id && version == Version::V0x13 {
+        return keyward_argon2::hash_into(params, password, salt, out, memory).map_err(HashError::Argon2);
+    }
     Argon2::new(algorithm, version, params.clone())
         .hash_password_into_with_memory(password, salt, out, memory.as_mut_slice())
         .map_err(HashError::Argon2)
@@ -110,19 +114,58 @@ fn fill(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use argon2::{PasswordHasher as _, PasswordVerifier as _};
     use std::time::Duration;
+
+    const CHEAP: HashSettings = HashSettings {
+        memory_kib: 64,
+        iterations: 2,
+        parallelism: 1,
+        threads: 1,
+        queue: 1,
+        queue_timeout: Duration::ZERO,
+    };
+
+    /// Whoever computes: what one stored, the other takes, and a string is the same to the byte.
+    #[test]
+    fn strings_are_those_of_the_argon2_crate() {
+        let (mut memory, password) = (Vec::new(), "a quiet lake".as_bytes());
+        for (memory_kib, passes, lanes) in [(64, 2, 1), (67, 1, 2), (1_030, 3, 4)] {
+            let params = Params::new(memory_kib, passes, lanes, Some(OUTPUT_LEN)).unwrap();
+            let plain = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+
+            let ours = hash(&params, password, &mut memory).unwrap();
+            let parsed = PasswordHash::new(&ours).unwrap();
+            plain.verify_password(password, &parsed).unwrap();
+            let salt = parsed.salt.unwrap();
+            let theirs = plain.hash_password_with_salt(password, &salt).unwrap().to_string();
+            assert_eq!(ours, theirs);
+            assert!(matches!(verify(CHEAP, &theirs, password, &mut memory), Ok(Verified::Right { .. })));
+            assert_eq!(verify(CHEAP, &theirs, b"another", &mut memory).unwrap(), Verified::Wrong);
+        }
+    }
+
+    #[test]
+    fn other_kinds_and_versions_are_verified_and_weak() {
+        for (algorithm, version) in [
+            (Algorithm::Argon2i, Version::V0x13),
+            (Algorithm::Argon2d, Version::V0x13),
+            (Algorithm::Argon2id, Version::V0x10),
+        ] {
+            let stored = Argon2::new(algorithm, version, params(CHEAP).unwrap())
+                .hash_password_with_salt(b"right", &[7; SALT_LEN])
+                .unwrap()
+                .to_string();
+            let check = |password| verify(CHEAP, &stored, password, &mut Vec::new()).unwrap();
+            assert_eq!(check(b"right"), Verified::Right { weak: true }, "{stored}");
+            assert_eq!(check(b"wrong"), Verified::Wrong, "{stored}");
+        }
+    }
 
     /// P10: a weaker hash, at whatever settings, leaves as much work as makes it a whole one.
     #[test]
     fn a_weaker_hash_is_topped_up_to_the_work_of_the_settings() {
-        let settings = HashSettings {
-            memory_kib: 19_456,
-            iterations: 2,
-            parallelism: 1,
-            threads: 1,
-            queue: 1,
-            queue_timeout: Duration::ZERO,
-        };
+        let settings = HashSettings { memory_kib: 19_456, ..CHEAP };
         let weak = |memory_kib, passes| Params::new(memory_kib, passes, 1, None).unwrap();
         for (memory_kib, passes) in [(64, 1), (9_216, 4), (12_288, 3), (4_096, 9), (19_456, 1)] {
             let left = work_left(settings, &weak(memory_kib, passes)).map_or(0, |p| p.m_cost() * p.t_cost());
