@@ -56,8 +56,8 @@ COPY --from=build /out /
 USER 65532:65532
 # SQLite puts large sorts into the working directory where there is no /tmp.
 WORKDIR /data
-# PORT, because KEYWARD_LISTEN here would hide the PORT that a platform sets.
-ENV PORT=7300 KEYWARD_MANAGEMENT_LISTEN=0.0.0.0:7301 KEYWARD_DATA_DIR=/data
+# PORT, because KEYWARD_LISTEN here would hide the PORT that a platform sets. PATH for `docker exec … keyward users …`.
+ENV PATH=/usr/local/bin PORT=7300 KEYWARD_MANAGEMENT_LISTEN=0.0.0.0:7301 KEYWARD_DATA_DIR=/data
 EXPOSE 7300 7301
 # The embedded database and its master.key; empty with PostgreSQL.
 VOLUME /data
