@@ -26,7 +26,8 @@ postgres=$(cat "$folder/postgres/password")
 redis=$(cat "$folder/redis/password")
 rabbitmq=$(cat "$folder/rabbitmq/password")
 
-echo "postgres://keyward:$postgres@postgres:5432/keyward" | write "$folder/keyward/database_url"
+# Without TLS: these networks never leave the machine.
+echo "postgres://keyward:$postgres@postgres:5432/keyward?sslmode=disable" | write "$folder/keyward/database_url"
 echo "redis://:$redis@redis:6379/0" | write "$folder/keyward/redis_url"
 for service in keyward user-service; do
     echo "amqp://keyward:$rabbitmq@rabbitmq:5672/%2f" | write "$folder/$service/events_url"

@@ -1,6 +1,6 @@
 """Holds deploy/ and the pipelines against their schemas, and their settings against the binary: KEYWARD ROOT FOLDER."""
 
-import os
+import json
 import re
 import subprocess
 import sys
@@ -39,7 +39,7 @@ def kubernetes(overlay):
     """Renders an overlay, holds it against the schemas, and returns its objects."""
     rendered = run(TOOLS / "kubectl", "kustomize", OVERLAYS / overlay)
     path = FOLDER / f"{overlay}.yaml"
-    objects = [object for object in yaml.safe_load_all(rendered)]
+    objects = list(yaml.safe_load_all(rendered))
     own = [object for object in objects if object["kind"] not in FOREIGN]
     path.write_text(yaml.safe_dump_all(own))
     for version in KUBERNETES:
@@ -60,7 +60,7 @@ def settings_are_taken(environment, secrets):
 
 
 def one(objects, kind, name="keyward"):
-    (found,) = [o for o in objects if o["kind"] == kind and re.fullmatch(name, o["metadata"]["name"])]
+    (found,) = [object for object in objects if (object["kind"], object["metadata"]["name"]) == (kind, name)]
     return found
 
 
@@ -70,7 +70,7 @@ def deployment_fits(objects):
     wait = container["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert pod["terminationGracePeriodSeconds"] >= wait + STOP_SECONDS
     ports = {port["name"]: str(port["containerPort"]) for port in container["ports"]}
-    settings = one(objects, "ConfigMap", "keyward-.*")["data"]
+    settings = one(objects, "ConfigMap", container["envFrom"][0]["configMapRef"]["name"])["data"]
     assert settings["KEYWARD_LISTEN"].endswith(":" + ports["http"])
     assert settings["KEYWARD_MANAGEMENT_LISTEN"].endswith(":" + ports["management"])
     for probe in ["startupProbe", "readinessProbe", "livenessProbe"]:
@@ -85,7 +85,8 @@ def staging_fits(objects):
     # PostgreSQL has 100 by default, of which it keeps 3; one replica more lives while they are replaced, and the Job.
     assert (most + 1) * connections + 2 <= 97
     assert one(objects, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
-    assert one(objects, "ServiceMonitor")
+    assert one(objects, "ServiceMonitor") and one(objects, "PrometheusRule")
+    json.loads(one(objects, "ConfigMap", "keyward-dashboard")["data"]["keyward.json"])
     return settings
 
 
