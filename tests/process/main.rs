@@ -19,6 +19,8 @@ mod connections;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod events_commands;

@@ -47,7 +47,7 @@ impl Settings {
                 });
             }
         };
-        let events = variable("EVENTS_URL").map(|url| Source::parse(&url)).transpose();
+        let events = events_url(&variable)?.map(|url| Source::parse(url.trim_end())).transpose();
         Ok(Self {
             events: events.map_err(|_| SettingsError::Wrong { name: "EVENTS_URL", wanted: EVENTS_URL })?,
             listen: listen
@@ -72,6 +72,19 @@ impl Settings {
             None => RemoteKeys::of_issuer(&self.issuer, options)?,
         };
         Ok(Keyward::with(Verifier::new(&self.issuer, &self.audience), keys))
+    }
+}
+
+/// Holds a password, so it may stand in a file, which is how containers are given secrets.
+fn events_url(variable: impl Fn(&str) -> Option<String>) -> Result<Option<String>, SettingsError> {
+    const FILE: &str = "EVENTS_URL_FILE";
+    let wrong = |wanted| SettingsError::Wrong { name: FILE, wanted };
+    match (variable("EVENTS_URL"), variable(FILE)) {
+        (Some(_), Some(_)) => Err(wrong("to be set beside EVENTS_URL")),
+        (None, Some(path)) => {
+            std::fs::read_to_string(path).map(Some).map_err(|_| wrong("a file that can be read"))
+        }
+        (url, None) => Ok(url),
     }
 }
 
@@ -103,6 +116,20 @@ mod tests {
             let refused = of(&[("KEYWARD_ISSUER", "http://127.0.0.1:7300"), (name, value)]);
             assert!(matches!(refused, Err(SettingsError::Wrong { name: wrong, .. }) if wrong == name));
         }
+    }
+
+    #[test]
+    fn the_url_of_events_may_stand_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events_url");
+        std::fs::write(&path, "amqp://user:hush@broker:5672/%2f\n").unwrap();
+        let issuer = ("KEYWARD_ISSUER", "http://127.0.0.1:7300");
+        let file = ("EVENTS_URL_FILE", path.to_str().unwrap());
+        assert!(matches!(of(&[issuer, file]).unwrap().events, Some(Source::RabbitMq(_))));
+        let both = of(&[issuer, file, ("EVENTS_URL", "amqp://broker")]).unwrap_err();
+        assert_eq!(both.to_string(), "EVENTS_URL_FILE is not to be set beside EVENTS_URL");
+        let missing = of(&[issuer, ("EVENTS_URL_FILE", "/nonexistent/events_url")]).unwrap_err();
+        assert_eq!(missing.to_string(), "EVENTS_URL_FILE is not a file that can be read");
     }
 
     #[test]
