@@ -33,6 +33,7 @@ mod to_the_end;
 mod tokens;
 mod user_changes;
 mod users;
+mod verified_tokens;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -64,6 +65,7 @@ pub use signup::Signup;
 pub use start::{check_first_admin, check_sinks, open_store};
 pub use tokens::TokenPair;
 pub use users::UsersPage;
+use verified_tokens::VerifiedTokens;
 
 pub use crate::events::{EventType, Member, asyncapi_document, catalogue as event_catalogue};
 pub use crate::limits::{Standing, noting};
@@ -150,6 +152,11 @@ impl App {
 
     fn signing_keys(&self) -> Arc<SigningKeys> {
         Arc::clone(&self.signing_keys.read().unwrap_or_else(PoisonError::into_inner).keys)
+    }
+
+    fn verifying_keys(&self) -> (Arc<SigningKeys>, Arc<VerifiedTokens>) {
+        let loaded = self.signing_keys.read().unwrap_or_else(PoisonError::into_inner);
+        (Arc::clone(&loaded.keys), Arc::clone(&loaded.verified))
     }
 
     fn sinks(&self) -> Sinks {

@@ -8,7 +8,7 @@ use crate::Outcome;
 /// A connection that is kept open.
 pub(crate) struct Connection {
     stream: TcpStream,
-    host: String,
+    pub(crate) host: String,
     buffer: Vec<u8>,
 }
 
@@ -20,22 +20,20 @@ impl Connection {
     }
 
     pub(crate) async fn reopen(&mut self) -> Outcome<()> {
-        *self = Self::open(&self.host).await?;
+        self.stream = TcpStream::connect(&self.host).await?;
+        self.stream.set_nodelay(true)?;
         Ok(())
     }
 
     /// Posts JSON and returns status and body.
-    pub(crate) async fn post(&mut self, path: &str, body: &str) -> Outcome<(u16, String)> {
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            self.host,
-            body.len()
-        );
-        self.stream.write_all(request.as_bytes()).await?;
-        self.answer().await
+    pub(crate) async fn post(&mut self, path: &str, body: &str) -> Outcome<(u16, &str)> {
+        let request = post(&self.host, path, body);
+        self.exchange(&request).await
     }
 
-    async fn answer(&mut self) -> Outcome<(u16, String)> {
+    /// Sends a request and returns status and body of its answer.
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> Outcome<(u16, &str)> {
+        self.stream.write_all(request).await?;
         self.buffer.clear();
         let head_end = loop {
             if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
@@ -51,7 +49,7 @@ impl Connection {
             self.more().await?;
         }
         let body = self.buffer.get(head_end..head_end + length).unwrap_or_default();
-        Ok((status, String::from_utf8_lossy(body).into_owned()))
+        Ok((status, std::str::from_utf8(body)?))
     }
 
     async fn more(&mut self) -> Outcome<()> {
@@ -60,6 +58,20 @@ impl Connection {
             _ => Ok(()),
         }
     }
+}
+
+pub(crate) fn get(host: &str, path: &str, access_token: Option<&str>) -> Vec<u8> {
+    let authorization =
+        access_token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{authorization}\r\n").into_bytes()
+}
+
+pub(crate) fn post(host: &str, path: &str, body: &str) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

@@ -8,9 +8,10 @@ use sqlx::postgres::{PgConnection, PgPoolOptions};
 use sqlx::{Connection as _, PgPool};
 use uuid::Uuid;
 
+use crate::report::Round;
 use crate::{Outcome, SLICE};
 
-pub(crate) const CONNECTIONS: usize = 64;
+const CONNECTIONS: usize = 64;
 const ROWS: i64 = 10_000;
 
 /// A table like `refresh_tokens` in what an update of it costs.
@@ -41,8 +42,7 @@ impl SingleRowUpdates {
         Ok(Self { connections, ids: Arc::new(ids) })
     }
 
-    /// Returns updates per second.
-    pub(crate) async fn measure(&mut self) -> Outcome<f64> {
+    pub(crate) async fn measure(&mut self) -> Outcome<Round> {
         let done = Arc::new(AtomicU64::new(0));
         let failure = Arc::new(Mutex::new(None));
         let started = Instant::now();
@@ -73,11 +73,6 @@ impl SingleRowUpdates {
         if let Some(error) = failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Err(error.into());
         }
-        Ok(per_second(done.load(Ordering::Relaxed), started))
+        Ok(Round::rate(done.load(Ordering::Relaxed), started.elapsed().as_secs_f64()))
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of a few seconds")]
-pub(crate) fn per_second(count: u64, since: Instant) -> f64 {
-    count as f64 / since.elapsed().as_secs_f64()
 }

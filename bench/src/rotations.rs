@@ -10,7 +10,7 @@ use keyward::domain::{FamilyLimits, Generation, Handle, KeyId, PresentedToken};
 use keyward::store::{Batcher, DatabaseOptions, FamilyWithUser, Location, Rotation, Store};
 use sqlx::postgres::PgPoolOptions;
 
-use crate::limit::per_second;
+use crate::report::Round;
 use crate::{Outcome, SLICE};
 
 const FAMILIES: i64 = 1_024;
@@ -65,7 +65,7 @@ impl Rotations {
         Ok(Self { batcher: Arc::new(batcher), tokens: handles.into_iter().map(first).collect() })
     }
 
-    pub(crate) async fn measure(&mut self) -> Outcome<f64> {
+    pub(crate) async fn measure(&mut self) -> Outcome<Round> {
         let done = Arc::new(AtomicU64::new(0));
         let started = Instant::now();
         let mut tasks = Vec::new();
@@ -83,7 +83,7 @@ impl Rotations {
         for task in tasks {
             self.tokens.push(task.await??);
         }
-        Ok(per_second(done.load(Ordering::Relaxed), started))
+        Ok(Round::rate(done.load(Ordering::Relaxed), started.elapsed().as_secs_f64()))
     }
 }
 

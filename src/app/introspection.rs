@@ -1,6 +1,7 @@
 //! What a token is worth now, for services that cannot wait for it to expire (RFC 7662).
 
-use super::me::session_id;
+use std::sync::Arc;
+
 use super::{App, Error, LogoutScope, ServiceClient, SessionCredential};
 use crate::domain::{Caller, SessionId, Timestamp, User, Verdict, judge};
 use crate::store::FamilyWithUser;
@@ -15,7 +16,7 @@ pub struct ActiveToken {
     pub expires_at: i64,
     pub issued_at: i64,
     /// Of an access token.
-    pub id: Option<String>,
+    pub id: Option<Arc<str>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,15 +45,15 @@ impl App {
     }
 
     async fn introspect_access(&self, token: &str) -> Result<ActiveToken, Error> {
-        let claims = self.verify_claims(token).await?;
-        let session = self.session_live(session_id(&claims)?).await?;
+        let token = self.verify(token).await?;
+        let session = self.session_live(token.session_id).await?;
         Ok(ActiveToken {
             kind: TokenKind::Access,
             session_id: session.session.id,
             user: session.user,
-            expires_at: claims.exp,
-            issued_at: claims.iat,
-            id: Some(claims.jti),
+            expires_at: token.expires_at,
+            issued_at: token.issued_at,
+            id: Some(token.id),
         })
     }
 

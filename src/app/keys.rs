@@ -8,6 +8,7 @@ use keyward_verify::{Algorithm, Jwk, Typ};
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::verified_tokens::VerifiedTokens;
 use super::{Admin, App, Error, Sinks, StartError, new_event_id};
 use crate::crypto::{Keyring, SigningKey, SigningKeys};
 use crate::domain::{
@@ -33,6 +34,8 @@ pub(super) struct KeyRules {
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub keys: Arc<SigningKeys>,
+    /// By these keys; others begin with none.
+    pub verified: Arc<VerifiedTokens>,
     stages: Vec<KeyStage>,
 }
 
@@ -214,7 +217,7 @@ fn load(keyring: &Keyring, rows: &[SigningKeyRow], typ: Typ) -> Result<Loaded, E
         .collect::<Result<Vec<Jwk>, Error>>()?;
     let keys = SigningKeys::new(open(keyring, active)?, jwks, typ)?;
     let stages = rows.iter().map(|row| row.stage.clone()).collect();
-    Ok(Loaded { keys: Arc::new(keys), stages })
+    Ok(Loaded { keys: Arc::new(keys), verified: Arc::default(), stages })
 }
 
 /// Returns the number that is part of every refresh token's MAC.

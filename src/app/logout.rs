@@ -36,7 +36,7 @@ impl App {
     ) -> Result<(), Error> {
         let named = match credential {
             SessionCredential::RefreshToken(token) => Named::Token(self.refresh_tokens.parse(token)?),
-            SessionCredential::AccessToken(token) => Named::Session(self.verify(token).await?),
+            SessionCredential::AccessToken(token) => Named::Session(self.verify(token).await?.session_id),
         };
         let (caller, sinks, now, limits) =
             (caller.clone(), self.sinks(), self.now(), self.rules.family_limits);

@@ -1,5 +1,6 @@
-use keyward_verify::{Claims, VerifyError};
+use keyward_verify::{MAX_TOKEN_BYTES, VerifyError};
 
+use super::verified_tokens::{Name, VerifiedToken};
 use super::{App, Error};
 use crate::domain::{Family, SessionId, User, Verdict, judge};
 
@@ -14,8 +15,8 @@ impl App {
     /// Checks an access token and then, in the database, its session and its user. So what was
     /// revoked a moment ago on another replica does not pass here.
     pub async fn authenticate(&self, access_token: &str) -> Result<Principal, Error> {
-        let id = self.verify(access_token).await?;
-        self.session_live(id).await
+        let token = self.verify(access_token).await?;
+        self.session_live(token.session_id).await
     }
 
     /// Asks the database whether a session is live, together with everyone who asks at this moment.
@@ -31,25 +32,42 @@ impl App {
         }
     }
 
-    /// Checks signature and claims alone, and returns the session that the token names.
-    pub(super) async fn verify(&self, access_token: &str) -> Result<SessionId, Error> {
-        let claims = self.verify_claims(access_token).await?;
-        session_id(&claims)
-    }
-
-    pub(super) async fn verify_claims(&self, access_token: &str) -> Result<Claims, Error> {
-        let check =
-            || self.verifier.verify(access_token, self.signing_keys().verifying(), self.now().unix_seconds());
-        let mut claims = check();
-        if matches!(claims, Err(VerifyError::UnknownKey { .. })) {
+    /// Checks signature and claims alone.
+    pub(super) async fn verify(&self, access_token: &str) -> Result<VerifiedToken, Error> {
+        let mut verified = self.verify_now(access_token);
+        if matches!(verified, Err(Refusal::Token(VerifyError::UnknownKey { .. }))) {
             // Perhaps another replica has begun to sign with a key that this one has not seen yet.
             self.keys_look_again().await?;
-            claims = check();
+            verified = self.verify_now(access_token);
         }
-        claims.map_err(|error| Error::InvalidToken(error.to_string()))
+        verified.map_err(|refusal| Error::InvalidToken(refusal.to_string()))
+    }
+
+    fn verify_now(&self, access_token: &str) -> Result<VerifiedToken, Refusal> {
+        if access_token.len() > MAX_TOKEN_BYTES {
+            return Err(Refusal::Token(VerifyError::TooLong));
+        }
+        let (keys, verified) = self.verifying_keys();
+        let (name, now) = (Name::of(access_token), self.now().unix_seconds());
+        if let Some(known) = verified.find(name, now) {
+            return Ok(known);
+        }
+        let claims = self.verifier.verify(access_token, keys.verifying(), now)?;
+        let token = VerifiedToken {
+            session_id: claims.sid.parse().map_err(|_| Refusal::Session)?,
+            id: claims.jti.into(),
+            issued_at: claims.iat,
+            expires_at: claims.exp,
+        };
+        verified.remember(name, token.clone());
+        Ok(token)
     }
 }
 
-pub(super) fn session_id(claims: &Claims) -> Result<SessionId, Error> {
-    claims.sid.parse().map_err(|_| Error::InvalidToken("sid is not a session id".to_owned()))
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error(transparent)]
+    Token(#[from] VerifyError),
+    #[error("sid is not a session id")]
+    Session,
 }

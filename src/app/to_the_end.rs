@@ -12,7 +12,8 @@ where
     // Dropped with this future, which is what happens to those of callers who hang up.
     let (_here, gone) = oneshot::channel::<()>();
     let gone = Box::pin(async { drop(gone.await) });
-    let done = tokio::spawn(with_budget(work(gone))).await;
+    // Boxed, since what wraps it would hold it twice: many wait here when a storm of logins comes.
+    let done = tokio::spawn(with_budget(Box::pin(work(gone)))).await;
     done.unwrap_or_else(|error| Err(Error::Internal(format!("a task stopped: {error}"))))
 }
 

@@ -92,7 +92,7 @@ fn active(app: &App, token: ActiveToken) -> ActiveBody {
         client_id: "keyward",
         exp: token.expires_at,
         iat: token.issued_at,
-        jti: token.id,
+        jti: token.id.map(|id| id.to_string()),
         sid: token.session_id.to_string(),
         roles: token.user.roles.names().into_iter().map(str::to_owned).collect(),
     }

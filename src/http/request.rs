@@ -100,7 +100,8 @@ pub(super) async fn surround(
     let refused = https.refuses(secure, route.as_ref());
     let body = Lent::to(&mut request);
 
-    let answer = async {
+    // Boxed, since each wrapper below would hold it twice, and every request is moved through them.
+    let answer = Box::pin(async {
         if !one_host {
             return problem_response(
                 Problem::new(Code::BadRequest).detail("exactly one Host header is needed"),
@@ -113,7 +114,7 @@ pub(super) async fn surround(
             return problem_response(error.into());
         }
         with_budget(next.run(request)).await
-    };
+    });
     let answer = tokio::time::timeout(REQUEST_TIMEOUT, AssertUnwindSafe(answer).catch_unwind());
     let (answer, standings) = noting(answer).await;
     let response = match answer {

@@ -1,5 +1,7 @@
 //! Where an access token counts: here, for this audience, in the one header, from this installation.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -55,6 +57,25 @@ async fn a_replica_with_other_names_refuses_the_same_key() {
         user.me_with(&there.access_token).await.expect_problem(401, "invalid_token");
         user.me().await.expect_status(200);
     }
+}
+
+/// Its signature is not looked at again; everything else is.
+#[tokio::test]
+async fn a_token_that_was_good_a_moment_ago_is_judged_anew() {
+    let server = TestServer::start().await;
+    let (user, gone) = (server.user().await, server.user().await);
+    for actor in [&user, &gone, &user, &gone] {
+        actor.me().await.expect_status(200);
+    }
+    let mut altered = user.access_token.clone();
+    let letter = altered.len() - 10;
+    altered.replace_range(letter..=letter, if &altered[letter..=letter] == "A" { "B" } else { "A" });
+    user.me_with(&altered).await.expect_problem(401, "invalid_token");
+    gone.logout().await.expect_status(204);
+    gone.me().await.expect_problem(401, "session_ended");
+    user.me().await.expect_status(200);
+    server.clock.advance(Duration::from_secs(600));
+    user.me().await.expect_problem(401, "invalid_token");
 }
 
 /// T5: only the header counts, once, as a bearer.
