@@ -33,7 +33,7 @@ pub(super) struct KeyRules {
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub keys: Arc<SigningKeys>,
-    stages: Vec<KeyStage>,
+    pub stages: Vec<KeyStage>,
 }
 
 /// When a rotation asked for by hand takes place.

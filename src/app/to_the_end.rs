@@ -1,6 +1,7 @@
 use tokio::sync::oneshot;
 
 use super::{Error, with_budget};
+use crate::telemetry::carried;
 
 /// Runs work in a task that goes on when its caller hangs up, with a database budget of its own. The
 /// work is told by a future that is ready once the caller is gone.
@@ -12,7 +13,7 @@ where
     // Dropped with this future, which is what happens to those of callers who hang up.
     let (_here, gone) = oneshot::channel::<()>();
     let gone = Box::pin(async { drop(gone.await) });
-    let done = tokio::spawn(with_budget(work(gone))).await;
+    let done = tokio::spawn(carried(with_budget(work(gone)))).await;
     done.unwrap_or_else(|error| Err(Error::Internal(format!("a task stopped: {error}"))))
 }
 

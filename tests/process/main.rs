@@ -31,6 +31,8 @@ mod log;
 #[cfg(test)]
 mod master_key;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod migrate;
 #[cfg(test)]
 mod overload;
@@ -52,5 +54,7 @@ mod sinks;
 mod start;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod traces;
 #[cfg(test)]
 mod users;
