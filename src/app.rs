@@ -5,6 +5,7 @@ mod admin;
 mod batches;
 mod calibration;
 mod clients;
+mod email_in_logs;
 mod error;
 mod introspection;
 mod keys;
@@ -15,6 +16,7 @@ mod logout;
 mod maintenance;
 mod master_key;
 mod me;
+mod measures;
 mod outbox_abandon;
 mod outbox_bell;
 mod outbox_replay;
@@ -46,6 +48,7 @@ pub use admin::Admin;
 use batches::Batches;
 pub use calibration::{HashCost, hash_cost};
 pub use clients::ServiceClient;
+pub use email_in_logs::EmailInLogs;
 pub use error::{Error, StartError};
 pub use introspection::{ActiveToken, TokenKind};
 pub use keys::RotateWhen;
@@ -55,6 +58,7 @@ pub use login::{Credentials, Login};
 pub use logout::{LogoutScope, SessionCredential};
 pub use master_key::create_data_dir;
 pub use me::Principal;
+use measures::Measures;
 use outbox_bell::OutboxBell;
 pub use outbox_replay::{OutboxError, Replay};
 pub use outbox_status::SinkStatus;
@@ -77,6 +81,7 @@ use crate::crypto::{Cursors, DeviceTokens, HashPool, Keyring, RefreshTokens, Sig
 use crate::domain::{EventId, FamilyLimits, LockRules, PasswordPolicy, Timestamp};
 use crate::random;
 use crate::store::Store;
+use crate::telemetry;
 
 /// The names of all sinks: an event is written with a delivery for each.
 type Sinks = Arc<[String]>;
@@ -102,7 +107,10 @@ pub struct App {
     outlets: Vec<Arc<Outlet>>,
     sinks: Sinks,
     outbox_bell: OutboxBell,
+    measures: Measures,
     pooler: Pooler,
+    /// Whether log lines show e-mail addresses as they are.
+    log_emails: bool,
     rules: Rules,
 }
 
@@ -165,5 +173,7 @@ impl App {
 }
 
 fn new_event_id(now: Timestamp) -> EventId {
-    EventId::new(random::uuid_v7(now))
+    let id = EventId::new(random::uuid_v7(now));
+    telemetry::remember_origin(id);
+    id
 }

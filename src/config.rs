@@ -31,7 +31,8 @@ pub use secret::{MasterKey, MasterKeys, Secret};
 pub use settings::{
     AdminSettings, Argon2Settings, CorsSettings, DatabaseSettings, EventsSettings, KeySettings,
     LimitSettings, LockSettings, LogFormat, PasswordSettings, Pooler, ProxyHeader, RetentionSettings,
-    Settings, SigningAlgorithm, SignupSettings, TlsFiles, TlsSettings, TokenSettings, TokenTyp,
+    Settings, SigningAlgorithm, SignupSettings, TelemetrySettings, TlsFiles, TlsSettings, TokenSettings,
+    TokenTyp,
 };
 pub use sinks::{
     AmqpTarget, KafkaLogin, KafkaTarget, NatsLogin, NatsTarget, SaslMechanism, Sink, SinkTarget, Tls,

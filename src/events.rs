@@ -112,6 +112,12 @@ impl Publisher {
         &self.sink
     }
 
+    /// Whether it prints events into the log of this process.
+    #[must_use]
+    pub const fn is_log(&self) -> bool {
+        matches!(self.place, Place::Log)
+    }
+
     /// How many events it takes at a time.
     #[must_use]
     pub const fn concurrency(&self) -> usize {

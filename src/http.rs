@@ -30,6 +30,8 @@ mod problem;
 mod rate_limit;
 mod refresh;
 mod request;
+mod request_log;
+mod request_metrics;
 mod revoke;
 mod router;
 mod server;

@@ -11,3 +11,4 @@ pub mod http;
 pub mod limits;
 pub mod random;
 pub mod store;
+pub mod telemetry;

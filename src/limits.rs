@@ -20,6 +20,7 @@ use memory::Counters;
 
 use crate::clock::Clock;
 use crate::config::{Rate, RedisTarget};
+use crate::telemetry::{Closed as _, closed};
 
 /// Where counters live. The set is closed.
 #[derive(Debug)]
@@ -30,28 +31,23 @@ pub enum Limiter {
     Redis(Shared),
 }
 
-/// What is limited; the names are those of the settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Policy {
-    PerIp,
-    LoginPerIp,
-    LoginPerAccountIp,
-    SignupPerIp,
-    RefreshPerSession,
-    IntrospectPerClient,
-}
+closed!(
+    /// What is limited; the names are those of the settings.
+    #[derive(Hash)]
+    pub Policy {
+        PerIp = "per_ip",
+        LoginPerIp = "login_per_ip",
+        LoginPerAccountIp = "login_per_account_ip",
+        SignupPerIp = "signup_per_ip",
+        RefreshPerSession = "refresh_per_session",
+        IntrospectPerClient = "introspect_per_client",
+    }
+);
 
 impl Policy {
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::PerIp => "per_ip",
-            Self::LoginPerIp => "login_per_ip",
-            Self::LoginPerAccountIp => "login_per_account_ip",
-            Self::SignupPerIp => "signup_per_ip",
-            Self::RefreshPerSession => "refresh_per_session",
-            Self::IntrospectPerClient => "introspect_per_client",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.word()
     }
 }
 

@@ -13,6 +13,7 @@ mod error;
 mod installation;
 mod leases;
 mod login_failures;
+mod measures;
 mod migrations;
 mod open;
 mod outbox;
@@ -29,6 +30,8 @@ use std::time::Duration;
 
 use sqlx::{PgPool, SqlitePool};
 
+use crate::telemetry::Span;
+
 pub use batcher::{Batcher, Group};
 pub use budget::{unhurried, with_budget};
 pub use clients::ClientRow;
@@ -36,6 +39,7 @@ pub use error::StoreError;
 pub use installation::MasterKeyRow;
 pub use leases::{HeldLease, Lease};
 pub use login_failures::FailuresKey;
+pub use measures::PoolState;
 pub use migrations::{AppliedMigration, Migrations};
 pub use open::{DatabaseOptions, Location};
 pub use outbox::{Delivery, DeliveryOutcome};
@@ -149,13 +153,19 @@ impl Store {
     {
         let left = budget::left();
         let started = tokio::time::Instant::now();
-        let task = tokio::spawn(tokio::time::timeout(left + ABANDON_AFTER, work));
+        let span = Span::begin("database", name);
+        let task = tokio::spawn(span.around(tokio::time::timeout(left + ABANDON_AFTER, work)));
         let outcome = tokio::time::timeout(left, task).await;
-        budget::spend(started.elapsed());
-        match outcome {
-            Ok(Ok(Ok(result))) => result,
-            Ok(Ok(Err(_))) | Err(_) => Err(StoreError::Timeout { work: name }.into()),
-            Ok(Err(panic)) => Err(StoreError::panicked(name, &panic).into()),
-        }
+        drop(span);
+        let took = started.elapsed();
+        budget::spend(took);
+        measures::work(name, took);
+        let error = match outcome {
+            Ok(Ok(Ok(result))) => return result,
+            Ok(Ok(Err(_))) | Err(_) => StoreError::Timeout { work: name },
+            Ok(Err(panic)) => StoreError::panicked(name, &panic),
+        };
+        measures::error(&error);
+        Err(error.into())
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{App, Error};
 use crate::config::Settings;
-use crate::domain::{Caller, Role, SessionId};
+use crate::domain::{Caller, Role, SessionId, UserId};
 
 /// Held by whoever may do what admins do, for the length of one request or command.
 #[derive(Debug)]
@@ -23,6 +23,12 @@ impl Admin {
     #[must_use]
     pub const fn session(&self) -> Option<SessionId> {
         self.session
+    }
+
+    /// The user and the session that ask; nobody at the command line.
+    #[must_use]
+    pub fn asks_as(&self) -> Option<(UserId, SessionId)> {
+        self.caller.actor.zip(self.session)
     }
 
     pub(super) const fn caller(&self) -> &Caller {

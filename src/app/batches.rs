@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::crypto::RefreshTokens;
 use crate::domain::{FamilyLimits, Generation, PresentedToken, SessionId};
 use crate::store::{Batcher, FamilyWithUser, Group, Rotation, Store};
+use crate::telemetry::{BATCH_SIZE, BATCH_WAIT};
 
 /// Statements in flight. Two keep the database busy while answers are handed out; more would make
 /// the groups smaller and the commits more.
@@ -21,34 +22,25 @@ pub(super) struct Batches {
 impl Batches {
     pub(super) fn start(store: &Store, clock: &Clock, tokens: &RefreshTokens, limits: FamilyLimits) -> Self {
         let (rotating, clock, mac_key) = (store.clone(), clock.clone(), tokens.current_key());
-        let rotations = Batcher::start(
-            "rotations",
-            (LANES, QUEUE),
-            |group| record("rotations", group),
-            move |presented| {
-                let (store, how) = (rotating.clone(), Rotation { limits, mac_key, now: clock.now() });
-                Box::pin(async move {
-                    let rotated = store.refresh_tokens_rotate(one_a_family(presented), how).await?;
-                    Ok(rotated
-                        .into_iter()
-                        .filter_map(|session| Some((presented_for(&session)?, session)))
-                        .collect())
-                })
-            },
-        );
+        let rotations = Batcher::start("rotations", (LANES, QUEUE), watch("rotations"), move |presented| {
+            let (store, how) = (rotating.clone(), Rotation { limits, mac_key, now: clock.now() });
+            Box::pin(async move {
+                let rotated = store.refresh_tokens_rotate(one_a_family(presented), how).await?;
+                Ok(rotated
+                    .into_iter()
+                    .filter_map(|session| Some((presented_for(&session)?, session)))
+                    .collect())
+            })
+        });
         let checking = store.clone();
-        let session_checks = Batcher::start(
-            "session_checks",
-            (LANES, QUEUE),
-            |group| record("session_checks", group),
-            move |ids| {
+        let session_checks =
+            Batcher::start("session_checks", (LANES, QUEUE), watch("session_checks"), move |ids| {
                 let store = checking.clone();
                 Box::pin(async move {
                     let found = store.sessions_by_ids(ids).await?;
                     Ok(found.into_iter().map(|session| (session.family.id, session)).collect())
                 })
-            },
-        );
+            });
         Self { rotations, session_checks }
     }
 }
@@ -68,11 +60,13 @@ fn presented_for(rotated: &FamilyWithUser) -> Option<PresentedToken> {
     Some(PresentedToken { handle: rotated.family.handle, generation })
 }
 
-fn record(batch: &'static str, group: Group) {
-    #[expect(clippy::cast_precision_loss, reason = "a group has at most a few hundred members")]
-    let size = group.size as f64;
-    metrics::histogram!("keyward_batch_size", "batch" => batch).record(size);
-    metrics::histogram!("keyward_batch_wait_seconds", "batch" => batch).record(group.waited);
+/// Measures the groups of a batch.
+fn watch(batch: &'static str) -> impl Fn(Group) + Clone {
+    let (size, wait) = (BATCH_SIZE.histogram(&[batch]), BATCH_WAIT.histogram(&[batch]));
+    move |group| {
+        size.record(u32::try_from(group.size).unwrap_or(u32::MAX));
+        wait.record(group.waited);
+    }
 }
 
 #[cfg(test)]

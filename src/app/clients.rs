@@ -18,6 +18,13 @@ const SECRET_PREFIX: &str = "kwc_";
 #[derive(Debug)]
 pub struct ServiceClient(pub(super) ClientId);
 
+impl ServiceClient {
+    #[must_use]
+    pub const fn id(&self) -> &ClientId {
+        &self.0
+    }
+}
+
 impl App {
     /// Makes a client and returns its secret, which is shown this once.
     pub async fn client_create(&self, id: ClientId, caller: &Caller) -> Result<Zeroizing<String>, Error> {

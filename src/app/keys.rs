@@ -36,7 +36,7 @@ pub(super) struct Loaded {
     pub keys: Arc<SigningKeys>,
     /// By these keys; others begin with none.
     pub verified: Arc<VerifiedTokens>,
-    stages: Vec<KeyStage>,
+    pub stages: Vec<KeyStage>,
 }
 
 /// When a rotation asked for by hand takes place.

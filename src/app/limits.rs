@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::config::{LimitSettings, Settings};
 use crate::domain::{Caller, ClientId, Email, Handle};
 use crate::limits::{Limit, Limiter, Policy, Refused, Tag, Taken, note};
+use crate::telemetry::{Counters, LIMIT_DECISIONS};
 
 /// `None`: limits are turned off.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ struct Enabled {
     /// Of every request, so it is not to cost a question to Redis.
     flood: Limiter,
     rates: LimitSettings,
+    let_through: Counters<Policy>,
+    refused: Counters<Policy>,
     identifiers: hmac::Key,
 }
 
@@ -39,7 +42,11 @@ impl Limits {
                 .map_err(|error| format!("redis_url: {error}\n  fix: write redis://host:6379"))?,
         };
         let (flood, rates) = (Limiter::memory(clock.clone()), settings.limits.clone());
-        Ok(Self(Some(Box::new(Enabled { limiter, flood, rates, identifiers }))))
+        let decided = |decision: &'static str| {
+            move |policy: Policy| LIMIT_DECISIONS.counter(&[policy.as_str(), decision])
+        };
+        let (let_through, refused) = (Counters::by(decided("let_through")), Counters::by(decided("refused")));
+        Ok(Self(Some(Box::new(Enabled { limiter, flood, rates, let_through, refused, identifiers }))))
     }
 }
 
@@ -83,19 +90,22 @@ impl Enabled {
         match self.limiter.take(whose, limits).await {
             Ok(taken) => {
                 note(&taken.standings);
+                for limit in limits {
+                    self.let_through.increment(limit.policy);
+                }
                 Ok(Attempt(Some(taken)))
             }
-            Err(refused) => Err(refuse(&refused)),
+            Err(refused) => Err(self.refuse(&refused)),
         }
     }
-}
 
-fn refuse(refused: &Refused) -> Error {
-    note(&refused.standings);
-    for used_up in refused.standings.iter().filter(|standing| standing.remaining == 0) {
-        metrics::counter!("keyward_limited_total", "limit" => used_up.policy.as_str()).increment(1);
+    fn refuse(&self, refused: &Refused) -> Error {
+        note(&refused.standings);
+        for used_up in refused.standings.iter().filter(|standing| standing.remaining == 0) {
+            self.refused.increment(used_up.policy);
+        }
+        Error::TooManyAttempts { retry_after: refused.retry_after }
     }
-    Error::TooManyAttempts { retry_after: refused.retry_after }
 }
 
 impl App {
@@ -117,7 +127,7 @@ impl App {
         let Some(limits) = &self.limits.0 else { return Ok(()) };
         let taken =
             limits.flood.take(limits.address(caller.limited_as()), &[limits.limit(Policy::PerIp)]).await;
-        taken.map(drop).map_err(|refused| refuse(&refused))
+        taken.map(|_| limits.let_through.increment(Policy::PerIp)).map_err(|refused| limits.refuse(&refused))
     }
 
     pub(super) async fn login_limit(&self, email: &Email, caller: &Caller) -> Result<Attempt, Error> {

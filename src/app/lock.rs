@@ -146,9 +146,10 @@ impl App {
                 })
                 .await;
         };
-        let (rules, sinks, user_id) = (self.rules.lock, self.sinks(), audit.user_id);
+        let (rules, sinks, user_id, pool) = (self.rules.lock, self.sinks(), audit.user_id, attempt.key.pool);
         let lock_audit = lock_record(&attempt, end, user_id, caller);
-        self.store
+        let locked = self
+            .store
             .transaction("login_lock", move |tx| {
                 Box::pin(async move {
                     if let Some(user_id) = user_id {
@@ -160,11 +161,11 @@ impl App {
                         stands.zip(rules).is_some_and(|(stands, rules)| rules.locked(&stands, now).is_some());
                     if !locked {
                         // Somebody succeeded meanwhile, or an earlier attempt was given back.
-                        return Ok(());
+                        return Ok(false);
                     }
                     tx.audit_insert(lock_audit, now).await?;
                     let Some(user_id) = user_id.filter(|_| attempt.key.pool == Pool::Untrusted) else {
-                        return Ok(());
+                        return Ok(true);
                     };
                     if tx.user_by_id(user_id).await?.is_some() {
                         let locked_until = at(end);
@@ -172,10 +173,13 @@ impl App {
                         let event = Event::UserLocked { user_id, failures, locked_until };
                         tx.outbox_insert(new_event_id(now), &event, &sinks, now).await?;
                     }
-                    Ok::<_, Error>(())
+                    Ok::<_, Error>(true)
                 })
             })
             .await?;
+        if locked {
+            self.measures.lock(pool);
+        }
         self.outbox_bell.ring();
         Ok(())
     }

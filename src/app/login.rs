@@ -3,6 +3,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::lock::{Admitted, Attempt};
+use super::measures::LoginOutcome;
 use super::to_the_end::to_the_end;
 use super::{App, Error, TokenPair, new_event_id};
 use crate::crypto::{DeviceToken, Place, PresentedDevice, Verified};
@@ -54,6 +55,16 @@ impl Refusal {
             Self::Overtaken => "account_changed",
         }
     }
+
+    const fn outcome(self) -> LoginOutcome {
+        match self {
+            Self::UnknownUser => LoginOutcome::UnknownUser,
+            Self::WrongPassword => LoginOutcome::WrongPassword,
+            Self::Disabled => LoginOutcome::Disabled,
+            Self::UnusableHash => LoginOutcome::UnusableHash,
+            Self::Overtaken => LoginOutcome::AccountChanged,
+        }
+    }
 }
 
 impl App {
@@ -62,9 +73,15 @@ impl App {
     /// What was begun is settled and recorded even if its caller hangs up: nobody tries passwords
     /// unseen. A hash that was not begun by then is not begun any more.
     pub async fn login(self: &Arc<Self>, credentials: Credentials, caller: &Caller) -> Result<Login, Error> {
-        let attempt = self.login_limit(&credentials.email, caller).await?;
-        let outcome = self.login_within_limits(credentials, caller).await;
-        self.login_limit_settle(attempt, &outcome);
+        let outcome = match self.login_limit(&credentials.email, caller).await {
+            Ok(attempt) => {
+                let outcome = self.login_within_limits(credentials, caller).await;
+                self.login_limit_settle(attempt, &outcome);
+                outcome
+            }
+            Err(limited) => Err(limited),
+        };
+        self.measures.login(&outcome);
         outcome
     }
 
@@ -236,6 +253,7 @@ impl App {
         let mut audit = AuditRecord::new(SecurityEvent::LoginFailed, caller).detail(detail);
         audit.user_id = user_id;
         self.attempt_failed(attempt, audit, caller).await?;
+        self.measures.logins.increment(refusal.outcome());
         Err(Error::InvalidCredentials)
     }
 }

@@ -1,8 +1,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use metrics::{Counter, Gauge, Histogram};
 
 use crate::domain::Timestamp;
 use crate::events::Publisher;
+use crate::telemetry::{
+    OUTBOX_ATTEMPTS, OUTBOX_OLDEST, OUTBOX_PENDING, OUTBOX_PUBLISH, OUTBOX_RELAYING, OUTBOX_SINK_UP,
+};
 
 /// A sink, and how things stand with it as far as this replica knows.
 #[derive(Debug)]
@@ -14,11 +19,43 @@ pub(super) struct Outlet {
     relaying: AtomicBool,
     /// Since when the oldest event waits.
     oldest_at: Mutex<Option<Timestamp>>,
+    pub(super) measures: OutletMeasures,
+}
+
+/// What is measured of a sink. Its name is the operator's, so there are as many series as there are sinks.
+#[derive(Debug)]
+pub(super) struct OutletMeasures {
+    pub pending: Gauge,
+    pub oldest: Gauge,
+    pub publish: Histogram,
+    pub published: Counter,
+    pub no_subscriber: Counter,
+    pub refused: Counter,
+    /// Not shown before anything is known.
+    up: OnceLock<Gauge>,
+    relaying: Gauge,
+}
+
+impl OutletMeasures {
+    fn new(sink: &str) -> Self {
+        let attempts = |outcome| OUTBOX_ATTEMPTS.counter(&[sink, outcome]);
+        Self {
+            pending: OUTBOX_PENDING.gauge(&[sink]),
+            oldest: OUTBOX_OLDEST.gauge(&[sink]),
+            publish: OUTBOX_PUBLISH.histogram(&[sink]),
+            published: attempts("published"),
+            no_subscriber: attempts("no_subscriber"),
+            refused: attempts("refused"),
+            up: OnceLock::new(),
+            relaying: OUTBOX_RELAYING.gauge(&[sink]),
+        }
+    }
 }
 
 impl Outlet {
     pub(super) fn new(publisher: Publisher) -> Self {
         Self {
+            measures: OutletMeasures::new(publisher.sink()),
             publisher,
             away: Mutex::new(None),
             relaying: AtomicBool::new(false),
@@ -40,6 +77,8 @@ impl Outlet {
             (true, None) => tracing::info!(sink = self.sink(), "sink takes events again"),
             _ => {}
         }
+        let up = self.measures.up.get_or_init(|| OUTBOX_SINK_UP.gauge(&[self.sink()]));
+        up.set(u8::from(away.is_none()));
         *known = away.map(str::to_owned);
     }
 
@@ -49,6 +88,7 @@ impl Outlet {
 
     pub(super) fn set_relaying(&self, relaying: bool) {
         self.relaying.store(relaying, Ordering::Relaxed);
+        self.measures.relaying.set(u8::from(relaying));
     }
 
     pub(super) fn relaying(&self) -> bool {

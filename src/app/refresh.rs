@@ -1,5 +1,6 @@
 use serde_json::json;
 
+use super::measures::RefreshOutcome;
 use super::{App, Error, TokenPair, new_event_id};
 use crate::domain::{
     AuditRecord, Caller, EndReason, Event, Family, PresentedToken, SecurityEvent, Verdict, judge,
@@ -8,14 +9,36 @@ use crate::store::{FamilyWithUser, Rotation, Tx};
 
 /// What came of judging a token under the lock of its family.
 enum Outcome {
-    Session(Box<FamilyWithUser>),
+    Rotated(Box<FamilyWithUser>),
+    /// The one before the current, in time: the same successor again.
+    Repeated(Box<FamilyWithUser>),
     Reused,
+    Ahead,
     Ended,
 }
 
 impl App {
     /// Exchanges a refresh token for its successor.
     pub async fn refresh(&self, refresh_token: &str, caller: &Caller) -> Result<TokenPair, Error> {
+        let outcome = self.refresh_present(refresh_token, caller).await;
+        self.measures.refreshes.increment(match &outcome {
+            Ok(Outcome::Rotated(_)) => RefreshOutcome::Rotated,
+            Ok(Outcome::Repeated(_)) => RefreshOutcome::Grace,
+            Ok(Outcome::Reused) => RefreshOutcome::Reused,
+            Ok(Outcome::Ahead) => RefreshOutcome::Ahead,
+            Ok(Outcome::Ended) => RefreshOutcome::Ended,
+            Err(Error::InvalidRefreshToken) => RefreshOutcome::Forged,
+            Err(Error::TooManyAttempts { .. }) => RefreshOutcome::Limited,
+            Err(_) => RefreshOutcome::Failed,
+        });
+        match outcome? {
+            Outcome::Rotated(session) | Outcome::Repeated(session) => self.token_pair(&session),
+            Outcome::Reused => Err(Error::RefreshTokenReused),
+            Outcome::Ahead | Outcome::Ended => Err(Error::SessionEnded),
+        }
+    }
+
+    async fn refresh_present(&self, refresh_token: &str, caller: &Caller) -> Result<Outcome, Error> {
         let presented = self.refresh_tokens.parse(refresh_token)?;
         self.refresh_limit(presented.handle).await?;
         let how = Rotation {
@@ -23,13 +46,9 @@ impl App {
             mac_key: self.refresh_tokens.current_key(),
             now: self.now(),
         };
-        if let Some(session) = self.batches.rotations.call(presented).await? {
-            return self.token_pair(&session);
-        }
-        match self.refresh_judge(presented, how, caller).await? {
-            Outcome::Session(session) => self.token_pair(&session),
-            Outcome::Reused => Err(Error::RefreshTokenReused),
-            Outcome::Ended => Err(Error::SessionEnded),
+        match self.batches.rotations.call(presented).await? {
+            Some(session) => Ok(Outcome::Rotated(Box::new(session))),
+            None => self.refresh_judge(presented, how, caller).await,
         }
     }
 
@@ -55,16 +74,16 @@ impl App {
                             // Somebody held the row a moment ago; now it is ours.
                             tx.refresh_token_advance(family.id, how).await?;
                             advance(family, how);
-                            Outcome::Session(Box::new(session))
+                            Outcome::Rotated(Box::new(session))
                         }
-                        Verdict::RepeatSuccessor => Outcome::Session(Box::new(session)),
+                        Verdict::RepeatSuccessor => Outcome::Repeated(Box::new(session)),
                         Verdict::Reuse => {
                             family_end(tx, family, EndReason::Reuse, presented, &caller, &sinks, how).await?;
                             Outcome::Reused
                         }
                         Verdict::Ahead => {
                             family_end(tx, family, EndReason::Ahead, presented, &caller, &sinks, how).await?;
-                            Outcome::Ended
+                            Outcome::Ahead
                         }
                         Verdict::Ended => Outcome::Ended,
                     })

@@ -3,6 +3,7 @@
 //! One replica relays to a sink at a time, under a fenced lease: one that slept through it can
 //! neither claim nor settle, so an event may be published twice and is never skipped.
 
+use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::domain::{EventId, Timestamp};
 use crate::events::{Envelope, Message, PublishError, Receipt};
 use crate::random;
 use crate::store::{Delivery, DeliveryOutcome, Lease};
+use crate::telemetry::Span;
 
 /// With [`POLL`](super::relays), the time in which another replica takes over: less than five seconds.
 const LEASE_TTL: Duration = Duration::from_secs(4);
@@ -130,7 +132,12 @@ impl App {
             next_attempt_at: self.now() + back_off(delivery.attempts),
             error,
         };
-        let body = match serde_json::to_vec(&Envelope::new(&self.rules.issuer, event)) {
+        let shown = if outlet.publisher.is_log() && !self.log_emails {
+            Cow::Owned(self.without_email(event))
+        } else {
+            Cow::Borrowed(event)
+        };
+        let body = match serde_json::to_vec(&Envelope::new(&self.rules.issuer, &shown)) {
             Ok(body) => body,
             Err(error) => return Ok(refused(error.to_string())),
         };
@@ -141,11 +148,13 @@ impl App {
             attempted_at: self.now(),
             body,
         };
-        let (sink, started) = (outlet.sink().to_owned(), Instant::now());
-        let outcome = match outlet.publisher.publish(&message).await {
+        let (sink, started, measures) = (outlet.sink(), Instant::now(), &outlet.measures);
+        let span = Span::publish(event.id, &event.kind, sink);
+        let receipt = outlet.publisher.publish(&message).await;
+        drop(span);
+        let outcome = match receipt {
             Ok(Receipt::Taken) => {
-                metrics::histogram!("keyward_outbox_publish_seconds", "sink" => sink.clone())
-                    .record(started.elapsed());
+                measures.publish.record(started.elapsed());
                 DeliveryOutcome::Published
             }
             Ok(Receipt::NoSubscriber) if !self.rules.require_route.contains(&message.kind) => {
@@ -160,8 +169,12 @@ impl App {
         {
             tracing::warn!(sink, event_id = %event.id, event_type = event.kind, error, "event was not taken: it is kept and tried again");
         }
-        metrics::counter!("keyward_outbox_attempts_total", "sink" => sink, "outcome" => word(&outcome))
-            .increment(1);
+        let attempts = match &outcome {
+            DeliveryOutcome::Published => &measures.published,
+            DeliveryOutcome::NoSubscriber => &measures.no_subscriber,
+            DeliveryOutcome::Refused { .. } => &measures.refused,
+        };
+        attempts.increment(1);
         Ok(outcome)
     }
 
@@ -242,14 +255,6 @@ impl App {
 /// Names the right to relay to a sink.
 pub(super) fn lease_name(sink: &str) -> String {
     format!("relay/{sink}")
-}
-
-const fn word(outcome: &DeliveryOutcome) -> &'static str {
-    match outcome {
-        DeliveryOutcome::Published => "published",
-        DeliveryOutcome::NoSubscriber => "no_subscriber",
-        DeliveryOutcome::Refused { .. } => "refused",
-    }
 }
 
 /// Doubles from one second to a minute, less up to a quarter so that retries do not march in step.

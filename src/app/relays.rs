@@ -145,10 +145,9 @@ impl App {
                         backlog.map_or((0, None), |backlog| (backlog.pending, Some(backlog.oldest_at)));
                     outlet.set_oldest(oldest_at);
                     let seconds = oldest_at.map_or(0.0, |oldest| self.now().since(oldest).as_secs_f64());
-                    let sink = outlet.sink().to_owned();
                     #[expect(clippy::cast_precision_loss, reason = "a gauge of rows")]
-                    metrics::gauge!("keyward_outbox_pending", "sink" => sink.clone()).set(pending as f64);
-                    metrics::gauge!("keyward_outbox_oldest_seconds", "sink" => sink).set(seconds);
+                    outlet.measures.pending.set(pending as f64);
+                    outlet.measures.oldest.set(seconds);
                 }
             }
             tokio::time::sleep(MEASURE_EVERY).await;

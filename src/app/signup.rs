@@ -13,6 +13,12 @@ pub struct Signup {
 impl App {
     /// Makes an account with the role `user`, as often as the limit of the caller's address allows.
     pub async fn signup(&self, signup: Signup, caller: &Caller) -> Result<User, Error> {
+        let outcome = self.signup_within_limits(signup, caller).await;
+        self.measures.signup(&outcome);
+        outcome
+    }
+
+    async fn signup_within_limits(&self, signup: Signup, caller: &Caller) -> Result<User, Error> {
         if !self.rules.signup_enabled {
             return Err(Error::SignupDisabled);
         }

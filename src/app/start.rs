@@ -6,6 +6,7 @@ use tokio::sync::Mutex;
 use super::batches::Batches;
 use super::keys::KeyRules;
 use super::limits::Limits;
+use super::measures::Measures;
 use super::outbox_bell::OutboxBell;
 use super::outlet::Outlet;
 use super::refusals::Refusals;
@@ -113,6 +114,7 @@ impl App {
                 .leeway_seconds(CLOCK_SKEW_SECONDS)
                 .expiry_leeway_seconds(0),
             outbox_bell: OutboxBell::new(),
+            measures: Measures::new(),
             last_key_look: Mutex::new(None),
             keyring: Arc::new(keyring),
             key_rules,
@@ -123,6 +125,7 @@ impl App {
             outlets,
             sinks,
             pooler: settings.database.pooler,
+            log_emails: settings.log_emails,
         };
         if let Some(admin) = first_admin {
             app.ensure_first_admin(admin).await?;

@@ -1,6 +1,7 @@
 use tokio::sync::oneshot;
 
 use super::{Error, with_budget};
+use crate::telemetry::carried;
 
 /// Runs work in a task that goes on when its caller hangs up, with a database budget of its own. The
 /// work is told by a future that is ready once the caller is gone.
@@ -13,7 +14,7 @@ where
     let (_here, gone) = oneshot::channel::<()>();
     let gone = Box::pin(async { drop(gone.await) });
     // Boxed, since what wraps it would hold it twice: many wait here when a storm of logins comes.
-    let done = tokio::spawn(with_budget(Box::pin(work(gone)))).await;
+    let done = tokio::spawn(carried(with_budget(Box::pin(work(gone))))).await;
     done.unwrap_or_else(|error| Err(Error::Internal(format!("a task stopped: {error}"))))
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{App, Error};
 use crate::crypto::RefreshToken;
+use crate::domain::{SessionId, UserId};
 use crate::random;
 use crate::store::FamilyWithUser;
 
@@ -16,6 +17,9 @@ pub struct TokenPair {
     pub expires_in: Duration,
     pub refresh_token: RefreshToken,
     pub refresh_expires_in: Duration,
+    /// Whose they are.
+    pub user_id: UserId,
+    pub session_id: SessionId,
 }
 
 /// The claims of an access token (RFC 9068 §2.2).
@@ -70,6 +74,8 @@ impl App {
             expires_in,
             refresh_token,
             refresh_expires_in: now.until(idle_end.min(family.expires_at)),
+            user_id: user.id,
+            session_id: family.id,
         })
     }
 }

@@ -1,4 +1,7 @@
-use std::io::{IsTerminal as _, stderr, stdout};
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _, Write as _, stderr, stdout};
+use std::panic::PanicHookInfo;
 
 use tracing::Level;
 use tracing_subscriber::filter::LevelFilter;
@@ -44,9 +47,7 @@ pub(super) fn is_text(settings: &Settings, stream: Stream) -> bool {
 pub(super) fn start(settings: &Settings, stream: Stream) -> LevelHandle {
     let (level, handle) = reload::Layer::new(LevelFilter::from_level(settings.log_level));
     let to_stdout = stream == Stream::Stdout;
-    let writer = move || -> Box<dyn std::io::Write> {
-        if to_stdout { Box::new(stdout()) } else { Box::new(stderr()) }
-    };
+    let writer = move || Lines(stream);
     let lines = if is_text(settings, stream) {
         let colours = if to_stdout { stdout().is_terminal() } else { stderr().is_terminal() };
         fmt::layer().with_writer(writer).with_ansi(colours).with_target(false).boxed()
@@ -59,9 +60,76 @@ pub(super) fn start(settings: &Settings, stream: Stream) -> LevelHandle {
         let target = metadata.target();
         target.starts_with("keyward") || (*metadata.level() <= Level::WARN && !broker(target))
     });
+    std::panic::set_hook(Box::new(log_panic));
     // Filters of the whole, not `with_filter`: such a one remembers what it said to `enabled!` until the thread's next
     // event, and drops that. librdkafka and sqlx ask so.
     // A second start in one process (tests) keeps the first.
     let _ = tracing_subscriber::registry().with(level).with(ours).with(lines).try_init();
     LevelHandle(handle)
+}
+
+/// Says where it was, and what only if that stands in the code: what is made up on the spot may quote somebody's data.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let location = panic.location().map(tracing::field::display);
+    let said = panic.payload().downcast_ref::<&'static str>();
+    tracing::error!(location, said, "panicked");
+}
+
+/// Writes lines of which every reader agrees where they end and which way they run.
+struct Lines(Stream);
+
+impl io::Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.write_all(line)?;
+        Ok(line.len())
+    }
+
+    fn write_all(&mut self, line: &[u8]) -> io::Result<()> {
+        let line = escaped(line);
+        match self.0 {
+            Stream::Stdout => stdout().write_all(&line),
+            Stream::Stderr => stderr().write_all(&line),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0 {
+            Stream::Stdout => stdout().flush(),
+            Stream::Stderr => stderr().flush(),
+        }
+    }
+}
+
+/// Escapes, as JSON does, what JSON leaves as it is although some readers end a line at it, or turn what follows around.
+fn escaped(line: &[u8]) -> Cow<'_, [u8]> {
+    let odd = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    match std::str::from_utf8(line) {
+        Ok(text) if !text.is_ascii() || text.contains('\u{7f}') => {
+            let mut plain = String::with_capacity(text.len());
+            for c in text.chars() {
+                if odd(c) {
+                    // Writing to a text does not fail.
+                    let _ = write!(plain, "\\u{:04x}", u32::from(c));
+                } else {
+                    plain.push(c);
+                }
+            }
+            Cow::Owned(plain.into_bytes())
+        }
+        _ => Cow::Borrowed(line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_or_turns_a_line_is_escaped_and_nothing_else() {
+        let text = "a\u{2028}b\u{85}c\u{202e}d\u{7f} \u{e9} \u{1b}[31m\n";
+        let escaped = escaped(text.as_bytes());
+        let escaped = std::str::from_utf8(&escaped).unwrap();
+        assert_eq!(escaped, "a\\u2028b\\u0085c\\u202ed\\u007f \u{e9} \u{1b}[31m\n");
+        assert!(matches!(super::escaped(b"plain\n"), Cow::Borrowed(_)));
+    }
 }

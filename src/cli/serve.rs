@@ -12,6 +12,7 @@ use crate::app::{App, check_first_admin, check_sinks, create_data_dir};
 use crate::clock::Clock;
 use crate::config::{DatabaseUrl, Settings};
 use crate::http::{Bound, Certificate, Server};
+use crate::telemetry::start_traces;
 
 pub(super) async fn run(flags: &SettingFlags) -> Result<(), Exit> {
     let (settings, _) = flags.load_to_serve()?;
@@ -21,6 +22,7 @@ pub(super) async fn run(flags: &SettingFlags) -> Result<(), Exit> {
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
+    let traces = start_traces(&settings.telemetry).map_err(Exit::configuration)?;
     let stop = stop_signal()?;
     let mut hangup = listen_for(SignalKind::hangup())?;
     raise_file_limit();
@@ -44,6 +46,9 @@ pub(super) async fn run(flags: &SettingFlags) -> Result<(), Exit> {
     let _ = stop_background.send(true);
     background.await;
     app.close().await;
+    if let Some(traces) = traces {
+        traces.stop().await;
+    }
     tracing::info!("stopped");
     served.map_err(|error| Exit::failure(error.to_string()))
 }

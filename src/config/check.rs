@@ -1,6 +1,7 @@
 //! From layered texts to meant settings: each value by itself, then values against each other.
 
 mod sections;
+mod telemetry;
 mod tls;
 mod values;
 mod webhook;
@@ -52,6 +53,7 @@ fn assemble(reader: &mut Reader<'_>, cores: usize, fresh_key: &dyn Fn() -> [u8; 
         reader.required("proxy_header", |text| word(text, ProxyHeader::ALL, ProxyHeader::as_str));
     let log_format = reader.required("log_format", |text| word(text, LogFormat::ALL, LogFormat::as_str));
     let log_level = reader.required("log_level", level);
+    let log_emails = reader.required("log_emails", boolean);
     let docs = reader.required("docs", boolean);
     let max_sessions_per_user = reader.required("max_sessions_per_user", number(1..=100_000));
     let password = sections::password(reader);
@@ -67,6 +69,7 @@ fn assemble(reader: &mut Reader<'_>, cores: usize, fresh_key: &dyn Fn() -> [u8; 
     let tls = tls::section(reader);
     let admin = sections::admin(reader, password.as_ref().ok());
     let events = sections::events(reader);
+    let telemetry = telemetry::section(reader);
     if let (Ok(sinks), Ok(events)) = (&events_url, &events) {
         webhook::signed(reader, sinks, events, fresh_key);
     }
@@ -87,6 +90,7 @@ fn assemble(reader: &mut Reader<'_>, cores: usize, fresh_key: &dyn Fn() -> [u8; 
         proxy_header: proxy_header?,
         log_format: log_format?,
         log_level: log_level?,
+        log_emails: log_emails?,
         docs: docs?,
         max_sessions_per_user: max_sessions_per_user?,
         password: password?,
@@ -102,6 +106,7 @@ fn assemble(reader: &mut Reader<'_>, cores: usize, fresh_key: &dyn Fn() -> [u8; 
         tls: tls?,
         admin: admin?,
         events: events?,
+        telemetry: telemetry?,
         warnings: Vec::new(),
     };
     tls::fits(reader, &settings);

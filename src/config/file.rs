@@ -132,6 +132,7 @@ fn scalar(value: &DeValue<'_>) -> Result<Zeroizing<String>, String> {
         DeValue::String(text) => text.as_ref().to_owned(),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
             .map_or_else(|_| number.as_str().to_owned(), |number| number.to_string()),
+        DeValue::Float(number) => number.as_str().to_owned(),
         DeValue::Boolean(value) => value.to_string(),
         other => return Err(format!("is of type {}", other.type_str())),
     };

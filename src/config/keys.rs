@@ -44,6 +44,7 @@ pub const KEYS: &[Key] = &[
     Key::plain("proxy_header"),
     Key::plain("log_format"),
     Key::plain("log_level"),
+    Key::plain("log_emails"),
     Key::plain("docs"),
     Key::plain("max_sessions_per_user"),
     Key::plain("password.min_length"),
@@ -91,6 +92,9 @@ pub const KEYS: &[Key] = &[
     Key::new("events.require_route", Kind::List),
     Key::new("events.webhook_secrets", Kind::SecretList),
     Key::plain("events.webhook_ca"),
+    Key::new("telemetry.otlp_endpoint", Kind::SecretUrl).or("OTEL_EXPORTER_OTLP_ENDPOINT"),
+    Key::new("telemetry.otlp_headers", Kind::SecretList).or("OTEL_EXPORTER_OTLP_HEADERS"),
+    Key::plain("telemetry.sampling_ratio"),
 ];
 
 impl Key {

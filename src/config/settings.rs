@@ -27,6 +27,7 @@ pub struct Settings {
     pub proxy_header: ProxyHeader,
     pub log_format: LogFormat,
     pub log_level: tracing::Level,
+    pub log_emails: bool,
     pub docs: bool,
     pub max_sessions_per_user: u32,
     pub password: PasswordSettings,
@@ -43,6 +44,7 @@ pub struct Settings {
     /// The first admin, made once if there is none.
     pub admin: Option<AdminSettings>,
     pub events: EventsSettings,
+    pub telemetry: TelemetrySettings,
     /// What is allowed and yet probably not meant; log each at the start.
     pub warnings: Vec<String>,
 }
@@ -154,6 +156,16 @@ pub struct EventsSettings {
     pub webhook_secrets: Vec<WebhookSecret>,
     /// PEM file of an authority that vouches for receivers, besides those of the system.
     pub webhook_ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone)]
+pub struct TelemetrySettings {
+    /// Where spans are posted to, path and all; `None`: there are none.
+    pub otlp_endpoint: Option<Secret>,
+    /// Names of headers, and what they hold.
+    pub otlp_headers: Vec<(String, Secret)>,
+    /// 0 to 1.
+    pub sampling_ratio: f64,
 }
 
 /// Defines an enum and the words that stand for it in a setting.

@@ -1,6 +1,7 @@
 //! Argon2id on threads of its own. What waits is bounded in number and in time, so that a storm of
 //! logins costs its callers a 503 and everyone else nothing.
 
+mod measures;
 mod phc;
 
 use std::collections::VecDeque;
@@ -13,6 +14,8 @@ use argon2::Block;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::domain::Password;
+use crate::telemetry::Span;
+use measures::{Measures, Refused};
 use phc::{decoy, hash, params, verify};
 
 /// What a hash costs, and how many may run and wait.
@@ -59,6 +62,7 @@ pub struct HashPool {
     settings: HashSettings,
     /// Verified in place of a hash that does not exist, so that an unknown user costs the same.
     decoy: String,
+    measures: Measures,
 }
 
 /// The right to hash, one password at a time. Taken before anything else is spent on a request, so
@@ -147,17 +151,27 @@ impl HashPool {
                 .map_err(|_| HashError::Overloaded)?;
         }
         let places = Arc::new(Semaphore::new(settings.threads.saturating_add(settings.queue)));
-        Ok(Self { shared, places, settings, decoy })
+        Ok(Self { shared, places, settings, decoy, measures: Measures::new() })
     }
 
     /// Takes a place among those that hash or wait for it, or refuses at once when there is none.
     pub fn admit(&self) -> Result<Place, HashError> {
-        Arc::clone(&self.places).try_acquire_owned().map(Place).map_err(|_| HashError::Overloaded)
+        Arc::clone(&self.places).try_acquire_owned().map(Place).map_err(|_| {
+            self.measures.refused.increment(Refused::Full);
+            HashError::Overloaded
+        })
+    }
+
+    /// How many hashes wait for a thread.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().waiting.len()
     }
 
     /// Hashes a password with a fresh salt into a PHC string.
     pub async fn hash(&self, _: &Place, password: Password) -> Result<String, HashError> {
         let params = params(self.settings)?;
+        let _span = Span::begin("hash", "hash");
         self.submit(pending(), move |memory| hash(&params, password.as_bytes(), memory)).await?
     }
 
@@ -171,6 +185,7 @@ impl HashPool {
         gone: impl Future<Output = ()>,
     ) -> Result<Verified, HashError> {
         let (settings, decoy) = (self.settings, self.decoy.clone());
+        let _span = Span::begin("hash", "verify");
         self.submit(gone, move |memory| {
             let password = password.as_bytes();
             let instead = match stored.map(|stored| verify(settings, &stored, password, memory)) {
@@ -189,6 +204,7 @@ impl HashPool {
         work: impl FnOnce(&mut Vec<Block>) -> T + Send + 'static,
     ) -> Result<T, HashError> {
         let (reply, mut answer) = oneshot::channel();
+        let work = self.measures.timed(work);
         let ticket = {
             let mut queue = self.shared.lock();
             let number = queue.next_ticket;
@@ -200,8 +216,10 @@ impl HashPool {
         let given_up = tokio::time::timeout(self.settings.queue_timeout, gone);
         let answer = tokio::select! {
             answer = &mut answer => answer,
-            _ = given_up => {
+            given_up = given_up => {
                 if self.shared.withdraw(ticket.number) {
+                    let reason = if given_up.is_ok() { Refused::Abandoned } else { Refused::Late };
+                    self.measures.refused.increment(reason);
                     return Err(HashError::Overloaded);
                 }
                 // A thread has begun: what remains is the time of one hash.

@@ -8,6 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::caller;
 use super::problem::{Code, Problem};
+use super::request_log::{note_client, note_principal, note_user};
 use crate::app::{self, App, Principal, ServiceClient};
 
 /// The text of an access token, not yet checked; `None` without an `Authorization` header.
@@ -45,7 +46,9 @@ impl FromRequestParts<Arc<App>> for Service {
         let invalid = || Problem::new(Code::InvalidClient);
         let (id, secret) = value.and_then(|value| basic(value.to_str().ok()?)).ok_or_else(invalid)?;
         let id = id.parse().map_err(|_| invalid())?;
-        Ok(Self(app.client_authenticate(id, &secret).await?))
+        let client = app.client_authenticate(id, &secret).await?;
+        note_client(client.id());
+        Ok(Self(client))
     }
 }
 
@@ -66,7 +69,9 @@ impl FromRequestParts<Arc<App>> for SignedIn {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let Bearer(token) = Bearer::from_request_parts(parts, app).await?;
         let token = token.ok_or(Problem::new(Code::MissingToken))?;
-        Ok(Self(app.authenticate(&token).await?))
+        let principal = app.authenticate(&token).await?;
+        note_principal(&principal);
+        Ok(Self(principal))
     }
 }
 
@@ -80,6 +85,10 @@ impl FromRequestParts<Arc<App>> for Admin {
         let Bearer(token) = Bearer::from_request_parts(parts, app).await?;
         let token = token.ok_or(Problem::new(Code::MissingToken))?;
         let Ok(caller::From(caller)) = caller::From::from_request_parts(parts, app).await;
-        Ok(Self(app.authenticate_admin(&token, caller).await?))
+        let admin = app.authenticate_admin(&token, caller).await?;
+        if let Some((user, session)) = admin.asks_as() {
+            note_user(user, Some(session));
+        }
+        Ok(Self(admin))
     }
 }

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::caller::From;
 use super::input::{Fields, Json};
 use super::problem::{Problem, ProblemBody};
+use super::request_log::{note_email, note_user};
 use crate::app::{App, Credentials, Login, TokenPair};
 
 #[derive(Deserialize, ToSchema)]
@@ -104,7 +105,9 @@ pub(super) async fn login(
     let (Some(email), Some(password)) = (email, password) else {
         return Err(fields.into_problem());
     };
+    note_email(&app, &email);
     let credentials = Credentials { email, password, device_token: request.device_token };
     let login = app.login(credentials, &caller).await?;
+    note_user(login.pair.user_id, Some(login.pair.session_id));
     Ok(axum::Json(login.into()))
 }

@@ -1,29 +1,15 @@
 //! The listener for operators and orchestrators; not to be published.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::routing::get;
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::{Value, json};
 
 use crate::app::App;
-
-/// The recorder is one for the process, since the `metrics` macros are.
-static METRICS: LazyLock<Option<PrometheusHandle>> = LazyLock::new(|| {
-    PrometheusBuilder::new()
-        .set_buckets(&[0.000_25, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5])
-        .and_then(|builder| {
-            let sizes = Matcher::Suffix("_size".to_owned());
-            builder.set_buckets_for_metric(sizes, &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0])
-        })
-        .and_then(PrometheusBuilder::install_recorder)
-        .inspect_err(|error| tracing::warn!(%error, "no metrics"))
-        .ok()
-});
 
 #[derive(Clone)]
 pub(super) struct Management {
@@ -33,7 +19,6 @@ pub(super) struct Management {
 }
 
 pub(super) fn router(state: Management) -> Router {
-    LazyLock::force(&METRICS);
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
@@ -66,10 +51,6 @@ async fn version() -> axum::Json<Value> {
 }
 
 /// Prometheus text format.
-async fn metrics() -> ([(HeaderName, &'static str); 1], String) {
-    let text = METRICS.as_ref().map(|recorder| {
-        recorder.run_upkeep();
-        recorder.render()
-    });
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text.unwrap_or_default())
+async fn metrics(State(management): State<Management>) -> ([(HeaderName, &'static str); 1], String) {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], management.app.metrics())
 }

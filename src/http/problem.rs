@@ -174,6 +174,8 @@ pub(super) struct Problem {
     pub detail: Option<String>,
     pub errors: Vec<FieldProblem>,
     pub retry_after: Option<Duration>,
+    /// What is behind it, for the log alone.
+    pub cause: Option<String>,
 }
 
 /// The body of every error (RFC 9457), as `application/problem+json`.
@@ -198,7 +200,11 @@ pub(super) struct ProblemBody<'a> {
 
 impl Problem {
     pub(super) const fn new(code: Code) -> Self {
-        Self { code, detail: None, errors: Vec::new(), retry_after: None }
+        Self { code, detail: None, errors: Vec::new(), retry_after: None, cause: None }
+    }
+
+    pub(super) fn cause(self, cause: impl Into<String>) -> Self {
+        Self { cause: Some(cause.into()), ..self }
     }
 
     pub(super) fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -299,12 +305,10 @@ impl From<Error> for Problem {
                 return Self { retry_after: Some(*retry_after), ..Self::new(Code::Overloaded) };
             }
             Error::Store(cause) if cause.transient() => {
-                tracing::warn!(error = %cause, "database away");
-                Code::Unavailable
+                return Self::new(Code::Unavailable).cause(cause.to_string());
             }
             Error::Store(_) | Error::Internal(_) => {
-                tracing::error!(%error, "request ended in an internal error");
-                Code::Internal
+                return Self::new(Code::Internal).cause(error.to_string());
             }
         };
         Self::new(code)

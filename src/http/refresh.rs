@@ -8,6 +8,7 @@ use super::caller::From;
 use super::input::Json;
 use super::login::TokenPairBody;
 use super::problem::{Problem, ProblemBody};
+use super::request_log::note_user;
 use crate::app::App;
 
 #[derive(Deserialize, ToSchema)]
@@ -39,5 +40,6 @@ pub(super) async fn refresh(
     Json(request): Json<RefreshRequest>,
 ) -> Result<axum::Json<TokenPairBody>, Problem> {
     let pair = app.refresh(&request.refresh_token, &caller).await?;
+    note_user(pair.user_id, Some(pair.session_id));
     Ok(axum::Json(pair.into()))
 }

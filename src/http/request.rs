@@ -15,6 +15,8 @@ use super::client_address::{ClientAddress, Proxies};
 use super::connection::Activity;
 use super::problem::{Code, Problem};
 use super::rate_limit;
+use super::request_log::Exchange;
+use super::request_metrics::RequestMetrics;
 use super::unread_body::Lent;
 use crate::app::{App, noting, with_budget};
 use crate::random;
@@ -55,6 +57,7 @@ fn one_host(request: &Request) -> bool {
 pub(super) struct Surroundings {
     pub app: Arc<App>,
     pub proxies: Arc<Proxies>,
+    pub metrics: Arc<RequestMetrics>,
     pub https: Https,
 }
 
@@ -81,23 +84,22 @@ impl Https {
 
 /// Runs a request within its limits and finishes its answer.
 pub(super) async fn surround(
-    State(Surroundings { app, proxies, https }): State<Surroundings>,
+    State(Surroundings { app, proxies, metrics, https }): State<Surroundings>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let started = tokio::time::Instant::now();
     let under_way = request.extensions().get::<Arc<Activity>>().cloned().map(Activity::begin);
     let id = RequestId::of(request.headers(), &app);
+    let client = proxies.client_of(&request);
+    let exchange = Exchange::begin(metrics, &request, id.clone(), client);
     request.extensions_mut().insert(id.clone());
-    if let Some(address) = proxies.client_of(&request) {
+    if let Some(address) = client {
         request.extensions_mut().insert(ClientAddress(address));
     }
     let caller = caller(request.extensions(), request.headers());
-    let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().cloned();
     let one_host = one_host(&request);
     let secure = proxies.received_over_https(&request, https.served);
-    let refused = https.refuses(secure, route.as_ref());
+    let refused = https.refuses(secure, request.extensions().get::<MatchedPath>());
     let body = Lent::to(&mut request);
 
     // Boxed, since each wrapper below would hold it twice, and every request is moved through them.
@@ -116,13 +118,13 @@ pub(super) async fn surround(
         with_budget(next.run(request)).await
     });
     let answer = tokio::time::timeout(REQUEST_TIMEOUT, AssertUnwindSafe(answer).catch_unwind());
-    let (answer, standings) = noting(answer).await;
+    let (answer, standings) = exchange.within(noting(answer)).await;
     let response = match answer {
         Ok(Ok(response)) => response,
-        Ok(Err(_panic)) => problem_response(Problem::new(Code::Internal)),
-        Err(_elapsed) => problem_response(Problem::new(Code::Unavailable)),
+        Ok(Err(_panic)) => problem_response(Problem::new(Code::Internal).cause("a handler panicked")),
+        Err(_elapsed) => problem_response(Problem::new(Code::Unavailable).cause("it took too long")),
     };
-    let mut response = finish(response, &app, &id);
+    let (mut response, problem) = finish(response, &app, &id);
     rate_limit::describe(response.headers_mut(), &standings);
     if https.to_be_kept(secure) {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, ONE_YEAR);
@@ -134,14 +136,7 @@ pub(super) async fn surround(
     if !one_host || !read_out {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    tracing::info!(
-        request_id = id.0,
-        method = method.as_str(),
-        route = route.as_ref().map_or("-", MatchedPath::as_str),
-        status = response.status().as_u16(),
-        ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        "request"
-    );
+    exchange.end(&response, problem.as_ref());
     if let Some(under_way) = under_way {
         under_way.answered();
     }
@@ -154,13 +149,13 @@ fn problem_response(problem: Problem) -> Response {
 }
 
 /// Renders problems, also those that the HTTP stack answered in its own words, and sets the headers.
-fn finish(mut response: Response, app: &App, id: &RequestId) -> Response {
+fn finish(mut response: Response, app: &App, id: &RequestId) -> (Response, Option<Problem>) {
     let status = response.status();
     let problem = response.extensions_mut().remove::<Problem>();
     let problem = problem.or_else(|| {
         (status.is_client_error() || status.is_server_error()).then(|| Problem::of_status(status))
     });
-    if let Some(problem) = problem {
+    if let Some(problem) = &problem {
         let mut rendered = problem.render(&app.rules().issuer, &id.0);
         // `Allow`, and what CORS adds: a browser hides an error from its page without it.
         let mut kept = std::mem::take(response.headers_mut());
@@ -177,7 +172,7 @@ fn finish(mut response: Response, app: &App, id: &RequestId) -> Response {
     for (name, value) in SECURITY_HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    response
+    (response, problem)
 }
 
 /// Of this host alone: what else is under its name is not ours to decide.

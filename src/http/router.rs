@@ -15,6 +15,7 @@ use super::openapi::Description;
 use super::problem::{Code, Problem};
 use super::rate_limit::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use super::request::{Https, Surroundings};
+use super::request_metrics::RequestMetrics;
 use super::{
     admin_keys, admin_password, admin_roles, admin_sessions, admin_unlock, admin_users, docs, error_pages,
     event_docs, health, introspect, jwks, login, logout, me, metadata, password, refresh, request, revoke,
@@ -73,6 +74,7 @@ pub(super) fn router(app: Arc<App>, settings: &Settings) -> Router {
         app: Arc::clone(&app),
         proxies: Arc::new(Proxies::new(settings)),
         https: Https { served: settings.tls.files.is_some(), required: settings.tls.require_https },
+        metrics: Arc::new(RequestMetrics::new()),
     };
     routes
         .fallback(|| async { Problem::new(Code::NotFound) })

@@ -16,6 +16,7 @@ use super::router;
 use super::tls::Certificate;
 use crate::app::App;
 use crate::config::Settings;
+use crate::telemetry::CONNECTIONS_REFUSED;
 
 /// For the headers of a request, the first byte of an idle connection's next one included, and for a TLS handshake.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -138,9 +139,9 @@ async fn run(
 
 /// Anybody can break off a handshake, as often as they like. That there is no room is worth a line, now and then.
 fn tell_of_refused() -> impl Fn(Option<&SocketAddr>, &io::Error) + Send + Sync {
-    let told_at = Mutex::new(None::<Instant>);
+    let (told_at, refused) = (Mutex::new(None::<Instant>), CONNECTIONS_REFUSED.counter(&[]));
     move |client, error| {
-        metrics::counter!("keyward_connections_refused_total").increment(1);
+        refused.increment(1);
         if client.is_some() && error.kind() != io::ErrorKind::QuotaExceeded {
             tracing::debug!(?client, %error, "connection refused");
             return;

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::caller::From;
 use super::input::{Fields, Json};
 use super::problem::{Problem, ProblemBody};
+use super::request_log::{note_email, note_user};
 use crate::app::{App, Signup};
 use crate::domain::User;
 
@@ -93,7 +94,9 @@ pub(super) async fn signup(
     let (Some(email), Some(password)) = (email, password) else {
         return Err(fields.into_problem());
     };
+    note_email(&app, &email);
     let user = app.signup(Signup { email, password }, &caller).await?;
+    note_user(user.id, None);
     let location = format!("{}/auth/me", app.rules().issuer);
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], axum::Json(UserBody::from(&user)))
         .into_response())

@@ -13,6 +13,7 @@ use rustls::version::{TLS12, TLS13};
 
 use crate::app::App;
 use crate::config::{CertificatePem, ServerCertificate, TlsFiles};
+use crate::telemetry::CERTIFICATE_EXPIRES;
 
 /// How often the files are looked at. A change counts once two looks in a row have seen it: somebody may be writing.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -151,7 +152,7 @@ fn wrong_time(certificate: &ServerCertificate, now: i64) -> Option<&'static str>
 fn tell(certificate: &ServerCertificate, now: i64, message: &'static str) {
     // As many as there are until 2106; f64 has no room for all of u64.
     let expires = u32::try_from(certificate.not_after).unwrap_or(u32::MAX);
-    metrics::gauge!("keyward_tls_certificate_expires_timestamp_seconds").set(expires);
+    CERTIFICATE_EXPIRES.gauge(&[]).set(expires);
     let days = i64::try_from(certificate.not_after).unwrap_or(i64::MAX).saturating_sub(now) / DAY;
     if days < WARN_DAYS {
         tracing::warn!(days, "{message}: it expires soon");

@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
+use metrics::{Gauge, Histogram};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, FromRedisValue, RedisError, ScriptInvocation, TlsCertificates};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::shared::Scripts;
 use crate::config::RedisTarget;
+use crate::telemetry::{REDIS_DURATION, REDIS_UP};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
 /// What a request waits for Redis at most.
@@ -30,6 +32,8 @@ pub(super) struct Link {
     scripts: Scripts,
     live: RwLock<Live>,
     alarm: Mutex<Alarm>,
+    up_gauge: Gauge,
+    answered: Histogram,
 }
 
 /// Numbered, so that the last requests on a broken connection do not break the next one.
@@ -49,8 +53,15 @@ struct Alarm {
 impl Link {
     pub(super) fn new(target: &RedisTarget, scripts: Scripts) -> Result<Arc<Self>, String> {
         let client = Client::open(target.url.expose()).map_err(|error| error.to_string())?;
-        let ca = target.ca.clone();
-        Ok(Arc::new(Self { client, ca, scripts, live: RwLock::default(), alarm: Mutex::default() }))
+        Ok(Arc::new(Self {
+            client,
+            ca: target.ca.clone(),
+            scripts,
+            live: RwLock::default(),
+            alarm: Mutex::default(),
+            up_gauge: REDIS_UP.gauge(&[]),
+            answered: REDIS_DURATION.histogram(&[]),
+        }))
     }
 
     pub(super) const fn scripts(&self) -> &Scripts {
@@ -67,7 +78,7 @@ impl Link {
             return;
         }
         if let Err(error) = self.find().await {
-            metrics::gauge!("keyward_redis_up").set(0);
+            self.up_gauge.set(0);
             self.raise(&error);
             tokio::spawn(find_again(Arc::downgrade(self)));
         }
@@ -82,8 +93,12 @@ impl Link {
             let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
             (live.number, live.connection.clone()?)
         };
+        let asked = Instant::now();
         match answer(invocation, &mut connection).await {
-            Ok(answer) => Some(answer),
+            Ok(answer) => {
+                self.answered.record(asked.elapsed());
+                Some(answer)
+            }
             Err(error) => {
                 self.lose(number, &error);
                 None
@@ -98,7 +113,7 @@ impl Link {
                 return;
             }
         }
-        metrics::gauge!("keyward_redis_up").set(0);
+        self.up_gauge.set(0);
         self.raise(error);
         tokio::spawn(find_again(Arc::downgrade(self)));
     }
@@ -120,7 +135,7 @@ impl Link {
             let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
             *live = Live { number: live.number + 1, connection: Some(connection) };
         }
-        metrics::gauge!("keyward_redis_up").set(1);
+        self.up_gauge.set(1);
         self.calm();
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use metrics::Counter;
 use redis::{Script, ScriptInvocation};
 use tokio::task::JoinHandle;
 
@@ -14,18 +15,20 @@ use super::link::Link;
 use super::{Charge, Counters, Gcra, Limit, Refused, Tag, Taken};
 use crate::clock::Clock;
 use crate::config::RedisTarget;
+use crate::telemetry::LIMITS_WITHOUT_REDIS;
 
 #[derive(Debug)]
 pub struct Shared {
     local: Counters,
     link: Arc<Link>,
     clock: Clock,
+    without_redis: Counter,
 }
 
 impl Shared {
     pub(super) fn new(target: &RedisTarget, key_prefix: &str, clock: Clock) -> Result<Self, String> {
         let link = Link::new(target, Scripts::new(key_prefix))?;
-        Ok(Self { local: Counters::new(), link, clock })
+        Ok(Self { local: Counters::new(), link, clock, without_redis: LIMITS_WITHOUT_REDIS.counter(&[]) })
     }
 
     pub(super) async fn connect(&self) {
@@ -47,7 +50,7 @@ impl Shared {
         let invocation = self.link.scripts().take(whose, limits, &redis_now(&self.clock));
         let answer: Option<Vec<i64>> = self.link.run(&invocation).await;
         let Some([through, redis_now, found @ ..]) = answer.as_deref() else {
-            metrics::counter!("keyward_limits_without_redis_total").increment(1);
+            self.without_redis.increment(1);
             return Ok(Taken::new(whose, charges, now));
         };
         if *through == 0 {

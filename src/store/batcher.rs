@@ -11,7 +11,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::{StoreError, budget};
+use super::{StoreError, budget, measures};
+use crate::telemetry::Span;
 
 /// The most callers of one statement.
 const GROUP_MAX: usize = 256;
@@ -72,11 +73,22 @@ where
         Self { name, queue }
     }
 
+    /// How many callers wait for the next statement.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     /// Waits for the answer to `key`; `None` when the statement gave none.
     pub async fn call(&self, key: K) -> Result<Option<V>, StoreError> {
         let (reply, answer) = oneshot::channel();
         let call = Call { key, reply, arrived: Instant::now() };
-        self.queue.try_send(call).map_err(|_| StoreError::Busy { work: self.name })?;
+        if self.queue.try_send(call).is_err() {
+            let busy = StoreError::Busy { work: self.name };
+            measures::error(&busy);
+            return Err(busy);
+        }
+        let _span = Span::begin("database", self.name);
         let answer = tokio::time::timeout(budget::left(), answer).await;
         match answer {
             Ok(Ok(Ok(value))) => Ok(value),

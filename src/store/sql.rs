@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Instant;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
@@ -9,7 +10,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments as _, Postgres, Row as _, Sqlite};
 
 use super::columns::Column;
-use super::{Store, StoreError};
+use super::{Store, StoreError, measures};
 
 /// What a piece of work returns: `Box::pin(async move { … })`.
 pub type Work<'t, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 't>>;
@@ -39,17 +40,21 @@ impl Store {
     }
 
     pub(super) async fn writer(&self) -> Result<Tx, StoreError> {
-        Ok(Tx(Some(match self {
-            Self::Sqlite { writer, .. } => Connection::Sqlite(writer.acquire().await?),
-            Self::Postgres(pool) => Connection::Postgres(pool.acquire().await?),
-        })))
+        let begun = Instant::now();
+        let acquired = match self {
+            Self::Sqlite { writer, .. } => writer.acquire().await.map(Connection::Sqlite),
+            Self::Postgres(pool) => pool.acquire().await.map(Connection::Postgres),
+        };
+        Ok(Tx(Some(measures::acquired(begun, acquired)?)))
     }
 
     pub(super) async fn reader(&self) -> Result<Tx, StoreError> {
-        Ok(Tx(Some(match self {
-            Self::Sqlite { readers, .. } => Connection::Sqlite(readers.acquire().await?),
-            Self::Postgres(pool) => Connection::Postgres(pool.acquire().await?),
-        })))
+        let begun = Instant::now();
+        let acquired = match self {
+            Self::Sqlite { readers, .. } => readers.acquire().await.map(Connection::Sqlite),
+            Self::Postgres(pool) => pool.acquire().await.map(Connection::Postgres),
+        };
+        Ok(Tx(Some(measures::acquired(begun, acquired)?)))
     }
 }
 
@@ -190,29 +195,32 @@ impl Query<'_> {
     pub async fn execute(self) -> Result<u64, StoreError> {
         let Self { tx, sql, arguments, bad_argument } = self;
         refuse(bad_argument)?;
-        Ok(match (tx.connection()?, arguments) {
+        let begun = Instant::now();
+        let changed = match (tx.connection()?, arguments) {
             (Connection::Sqlite(c), Arguments::Sqlite(a)) => {
-                sqlx::query_with(sql, a).execute(&mut **c).await?.rows_affected()
+                sqlx::query_with(sql, a).execute(&mut **c).await.map(|done| done.rows_affected())
             }
             (Connection::Postgres(c), Arguments::Postgres(a)) => {
-                sqlx::query_with(sql, a).execute(&mut **c).await?.rows_affected()
+                sqlx::query_with(sql, a).execute(&mut **c).await.map(|done| done.rows_affected())
             }
             _ => return Err(mismatch()),
-        })
+        };
+        measures::statement(begun, changed)
     }
 
     /// Runs the statement and returns its rows.
     pub async fn fetch_all<R: Record>(self) -> Result<Vec<R>, StoreError> {
         let Self { tx, sql, arguments, bad_argument } = self;
         refuse(bad_argument)?;
+        let begun = Instant::now();
         match (tx.connection()?, arguments) {
             (Connection::Sqlite(c), Arguments::Sqlite(a)) => {
-                let rows = sqlx::query_with(sql, a).fetch_all(&mut **c).await?;
-                rows.iter().map(|row| R::read(&Row::Sqlite(row))).collect()
+                let rows = sqlx::query_with(sql, a).fetch_all(&mut **c).await;
+                measures::statement(begun, rows)?.iter().map(|row| R::read(&Row::Sqlite(row))).collect()
             }
             (Connection::Postgres(c), Arguments::Postgres(a)) => {
-                let rows = sqlx::query_with(sql, a).fetch_all(&mut **c).await?;
-                rows.iter().map(|row| R::read(&Row::Postgres(row))).collect()
+                let rows = sqlx::query_with(sql, a).fetch_all(&mut **c).await;
+                measures::statement(begun, rows)?.iter().map(|row| R::read(&Row::Postgres(row))).collect()
             }
             _ => Err(mismatch()),
         }

@@ -33,6 +33,8 @@ mod log;
 #[cfg(test)]
 mod master_key;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod migrate;
 #[cfg(test)]
 mod overload;
@@ -54,5 +56,7 @@ mod sinks;
 mod start;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod traces;
 #[cfg(test)]
 mod users;

@@ -40,7 +40,9 @@ async fn while_a_sink_is_away_all_works_and_says_so() {
     })
     .await;
     assert!(value(&metrics, r#"keyward_outbox_publish_seconds_count{sink="log"}"#).unwrap() >= 1.0);
-    assert!(!metrics.contains(r#"keyward_outbox_publish_seconds_count{sink="old"}"#));
+    assert_eq!(value(&metrics, r#"keyward_outbox_publish_seconds_count{sink="old"}"#), Some(0.0));
+    assert_eq!(value(&metrics, r#"keyward_outbox_sink_up{sink="old"}"#), Some(0.0));
+    assert_eq!(value(&metrics, r#"keyward_outbox_sink_up{sink="log"}"#), Some(1.0));
     let attempts = r#"keyward_outbox_attempts_total{sink="log",outcome="published"}"#;
     assert!(value(&metrics, attempts).unwrap() >= 1.0, "{metrics}");
     let said = server.process.said();

@@ -20,11 +20,13 @@ mod shared {
     pub use eventually::eventually;
     pub use free_port::free_port;
 }
+mod collector;
 mod foreign;
 mod process;
 mod rabbit_server;
 mod setup;
 
+pub use collector::{Collector, attribute};
 pub use foreign::{node_packages, python, serve_as_issuer};
 pub use process::Process;
 pub use rabbit_server::RabbitServer;

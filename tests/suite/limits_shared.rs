@@ -142,7 +142,11 @@ async fn replicas_count_together() {
     let metrics = one.anonymous().at(format!("http://{}", one.management)).get("/metrics").await;
     let metrics = String::from_utf8(metrics.body).expect("UTF-8");
     assert!(metrics.contains("keyward_redis_up 1"), "{metrics}");
-    assert!(metrics.contains("keyward_limited_total{limit=\"login_per_account_ip\"}"), "{metrics}");
+    assert!(
+        metrics
+            .contains("keyward_limit_decisions_total{limit=\"login_per_account_ip\",decision=\"refused\"}"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]

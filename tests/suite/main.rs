@@ -60,6 +60,8 @@ mod login_timing;
 #[cfg(test)]
 mod logout;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod nats;
