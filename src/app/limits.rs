@@ -28,7 +28,7 @@ struct Enabled {
 
 /// An attempt that was let through; `None` when there are no limits.
 #[must_use = "what becomes of the attempt decides what is given back"]
-pub(super) struct Attempt(Option<Taken>);
+pub(super) struct Charged(Option<Taken>);
 
 impl Limits {
     /// The error says what is wrong with the settings. Redis is not looked for yet.
@@ -86,14 +86,14 @@ impl Enabled {
         Limit { object: Some(object), ..self.limit(Policy::LoginPerAccountIp) }
     }
 
-    async fn take(&self, whose: Tag, limits: &[Limit]) -> Result<Attempt, Error> {
+    async fn take(&self, whose: Tag, limits: &[Limit]) -> Result<Charged, Error> {
         match self.limiter.take(whose, limits).await {
             Ok(taken) => {
                 note(&taken.standings);
                 for limit in limits {
                     self.let_through.increment(limit.policy);
                 }
-                Ok(Attempt(Some(taken)))
+                Ok(Charged(Some(taken)))
             }
             Err(refused) => Err(self.refuse(&refused)),
         }
@@ -130,14 +130,14 @@ impl App {
         taken.map(|_| limits.let_through.increment(Policy::PerIp)).map_err(|refused| limits.refuse(&refused))
     }
 
-    pub(super) async fn login_limit(&self, email: &Email, caller: &Caller) -> Result<Attempt, Error> {
-        let Some(limits) = &self.limits.0 else { return Ok(Attempt(None)) };
+    pub(super) async fn login_limit(&self, email: &Email, caller: &Caller) -> Result<Charged, Error> {
+        let Some(limits) = &self.limits.0 else { return Ok(Charged(None)) };
         let both = [limits.limit(Policy::LoginPerIp), limits.account_limit(email)];
         limits.take(limits.address(caller.limited_as()), &both).await
     }
 
     /// A login that succeeded was none of those that the address is limited for.
-    pub(super) fn login_limit_settle<T>(&self, attempt: Attempt, outcome: &Result<T, Error>) {
+    pub(super) fn login_limit_settle<T>(&self, attempt: Charged, outcome: &Result<T, Error>) {
         match outcome {
             Ok(_) => self.give_back(attempt, &[Policy::LoginPerIp]),
             outcome => self.limit_settle(attempt, outcome),
@@ -145,13 +145,13 @@ impl App {
     }
 
     /// A current password that is asked for can be guessed as at a login.
-    pub(super) async fn password_limit(&self, email: &Email, caller: &Caller) -> Result<Attempt, Error> {
-        let Some(limits) = &self.limits.0 else { return Ok(Attempt(None)) };
+    pub(super) async fn password_limit(&self, email: &Email, caller: &Caller) -> Result<Charged, Error> {
+        let Some(limits) = &self.limits.0 else { return Ok(Charged(None)) };
         limits.take(limits.address(caller.limited_as()), &[limits.account_limit(email)]).await
     }
 
-    pub(super) async fn signup_limit(&self, caller: &Caller) -> Result<Attempt, Error> {
-        let Some(limits) = &self.limits.0 else { return Ok(Attempt(None)) };
+    pub(super) async fn signup_limit(&self, caller: &Caller) -> Result<Charged, Error> {
+        let Some(limits) = &self.limits.0 else { return Ok(Charged(None)) };
         limits.take(limits.address(caller.limited_as()), &[limits.limit(Policy::SignupPerIp)]).await
     }
 
@@ -169,13 +169,13 @@ impl App {
     }
 
     /// What was turned away before it was worked on was no attempt.
-    pub(super) fn limit_settle<T>(&self, attempt: Attempt, outcome: &Result<T, Error>) {
+    pub(super) fn limit_settle<T>(&self, attempt: Charged, outcome: &Result<T, Error>) {
         if let Err(Error::Overloaded { .. }) = outcome {
             self.give_back(attempt, &[Policy::LoginPerIp, Policy::LoginPerAccountIp, Policy::SignupPerIp]);
         }
     }
 
-    fn give_back(&self, Attempt(taken): Attempt, policies: &[Policy]) {
+    fn give_back(&self, Charged(taken): Charged, policies: &[Policy]) {
         if let (Some(limits), Some(taken)) = (&self.limits.0, taken) {
             note(&limits.limiter.give_back(taken, policies).standings);
         }
