@@ -2,6 +2,7 @@
 //! decide, and writes state, audit record and event in one transaction.
 
 mod admin;
+mod audit;
 mod batches;
 mod calibration;
 mod clients;
@@ -23,6 +24,7 @@ mod outbox_replay;
 mod outbox_status;
 mod outbox_upkeep;
 mod outlet;
+mod pages;
 mod password;
 mod refresh;
 mod refusals;
@@ -45,6 +47,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 pub use admin::Admin;
+pub use audit::AuditLog;
 use batches::Batches;
 pub use calibration::{HashCost, hash_cost};
 pub use clients::ServiceClient;
@@ -63,22 +66,22 @@ use outbox_bell::OutboxBell;
 pub use outbox_replay::{OutboxError, Replay};
 pub use outbox_status::SinkStatus;
 use outlet::Outlet;
+pub use pages::Page;
 use refusals::Refusals;
 pub use relay::{Relay, Relayed};
 pub use signup::Signup;
-pub use start::{check_first_admin, check_sinks, open_store};
+pub use start::{check_first_admin, check_sinks, open_owner_store};
 pub use tokens::TokenPair;
-pub use users::UsersPage;
 use verified_tokens::VerifiedTokens;
 
 pub use crate::events::{EventType, Member, asyncapi_document, catalogue as event_catalogue};
 pub use crate::limits::{Standing, noting};
-pub use crate::store::{HeldLease, UserPage, with_budget};
+pub use crate::store::{AuditGuard, AuditPage, HeldLease, UserPage, grants, with_budget};
 
 use crate::clock::Clock;
 use crate::config::Pooler;
 use crate::crypto::{Cursors, DeviceTokens, HashPool, Keyring, RefreshTokens, SigningKeys};
-use crate::domain::{EventId, FamilyLimits, LockRules, PasswordPolicy, Timestamp};
+use crate::domain::{Caller, EventId, FamilyLimits, LockRules, PasswordPolicy, Timestamp};
 use crate::random;
 use crate::store::Store;
 use crate::telemetry;
@@ -135,6 +138,8 @@ pub struct Rules {
     pub require_route: Vec<String>,
     /// How long events are kept that every sink has.
     pub outbox_retention: Duration,
+    /// How long audit records are kept.
+    pub audit_retention: Duration,
 }
 
 impl App {
@@ -170,6 +175,11 @@ impl App {
     fn sinks(&self) -> Sinks {
         Arc::clone(&self.sinks)
     }
+}
+
+/// Keyward itself, in one round of its own work.
+fn the_server(now: Timestamp) -> Caller {
+    Caller::server(random::uuid_v7(now).to_string())
 }
 
 fn new_event_id(now: Timestamp) -> EventId {

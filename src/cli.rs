@@ -1,5 +1,6 @@
 //! The command line. Exit codes: 0, 1 failure, 2 usage, 69 a dependency is away, 78 configuration.
 
+mod audit;
 mod clients;
 mod config;
 mod events;
@@ -7,6 +8,7 @@ mod healthcheck;
 mod keys;
 mod log;
 mod migrate;
+mod moment;
 mod password;
 mod serve;
 mod sessions;
@@ -83,6 +85,8 @@ enum Command {
     Keys(keys::Arguments),
     /// Look at events on their way out, publish them again, or give them up; works beside a running server
     Events(events::Arguments),
+    /// Read the audit log, and delete old records; works beside a running server
+    Audit(audit::Arguments),
     /// Measure what password hashes cost on this machine
     Password(password::Arguments),
     /// Ask a running server whether it is ready: exit code 0 or 1
@@ -158,6 +162,7 @@ async fn run(arguments: Arguments) -> Result<(), Exit> {
         Some(Command::Clients(arguments)) => clients::run(&settings, arguments).await,
         Some(Command::Keys(arguments)) => keys::run(&settings, arguments).await,
         Some(Command::Events(arguments)) => events::run(&settings, arguments).await,
+        Some(Command::Audit(arguments)) => audit::run(&settings, arguments).await,
         Some(Command::Password(arguments)) => password::run(&settings, arguments).await,
         Some(Command::Healthcheck) => healthcheck::run(&settings).await,
         Some(Command::Openapi) => {

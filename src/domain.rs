@@ -2,6 +2,7 @@
 //! functions that take `now`. Nothing here waits, stores or speaks HTTP.
 
 mod audit;
+mod audit_filter;
 mod blocklist;
 mod caller;
 mod client;
@@ -19,8 +20,9 @@ mod signing_key;
 mod timestamp;
 mod user;
 
-pub use audit::{AuditRecord, SecurityEvent};
-pub use caller::Caller;
+pub use audit::{AuditEntry, AuditRecord, Outcome, SecurityEvent, UnknownSecurityEvent};
+pub use audit_filter::AuditFilter;
+pub use caller::{Caller, Origin};
 pub use client::{ClientId, ClientIdError};
 pub use email::{Email, EmailError};
 pub use event::{Event, PendingEvent};
@@ -33,5 +35,5 @@ pub use password::{NewPassword, Password, PasswordFlaw, PasswordPolicy};
 pub use roles::{Role, RoleError, Roles};
 pub use session::Session;
 pub use signing_key::{KeyStage, KeyState, KeyStep, Kid, RotationRules, due_at, next_step, promotable_at};
-pub use timestamp::Timestamp;
+pub use timestamp::{NoTime, Timestamp};
 pub use user::{Epoch, User, UserFilter, UserStatus};

@@ -1,6 +1,7 @@
 //! HTTP: parse, call one method of [`App`](crate::app::App), render. Request and answer types live
 //! here and nowhere else; `problem.rs` alone knows which error is which status.
 
+mod admin_audit;
 mod admin_keys;
 mod admin_password;
 mod admin_roles;

@@ -10,6 +10,7 @@ mod budget;
 mod clients;
 mod columns;
 mod error;
+mod grants;
 mod installation;
 mod leases;
 mod login_failures;
@@ -32,10 +33,12 @@ use sqlx::{PgPool, SqlitePool};
 
 use crate::telemetry::Span;
 
+pub use audit_log::{AuditGuard, AuditPage};
 pub use batcher::{Batcher, Group};
 pub use budget::{unhurried, with_budget};
 pub use clients::ClientRow;
 pub use error::StoreError;
+pub use grants::grants;
 pub use installation::MasterKeyRow;
 pub use leases::{HeldLease, Lease};
 pub use login_failures::FailuresKey;
@@ -119,7 +122,10 @@ impl Store {
         self.run(name, async move {
             let mut tx = store.writer().await?;
             let result = work(&mut tx).await;
-            tx.release();
+            match &result {
+                Ok(_) => tx.release_committed(),
+                Err(_) => tx.release(),
+            }
             result
         })
         .await

@@ -7,7 +7,7 @@ use serde_json::json;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::{App, Error};
+use super::{Admin, App, Error};
 use crate::domain::{AuditRecord, Caller, ClientId, SecurityEvent};
 use crate::random;
 use crate::store::ClientRow;
@@ -27,12 +27,12 @@ impl ServiceClient {
 
 impl App {
     /// Makes a client and returns its secret, which is shown this once.
-    pub async fn client_create(&self, id: ClientId, caller: &Caller) -> Result<Zeroizing<String>, Error> {
+    pub async fn client_create(&self, admin: &Admin, id: ClientId) -> Result<Zeroizing<String>, Error> {
         let secret = BASE64_URL_SAFE_NO_PAD.encode(random::bytes::<32>());
         let secret = Zeroizing::new(format!("{SECRET_PREFIX}{secret}"));
         let secret_sha256 = sha256(&secret);
         let now = self.now();
-        let audit = AuditRecord::new(SecurityEvent::ClientCreated, caller)
+        let audit = AuditRecord::new(SecurityEvent::ClientCreated, admin.caller())
             .detail(json!({ "client_id": id.to_string() }));
         self.store
             .transaction("client_create", move |tx| {
@@ -47,13 +47,13 @@ impl App {
         Ok(secret)
     }
 
-    pub async fn clients_list(&self) -> Result<Vec<ClientRow>, Error> {
+    pub async fn clients_list(&self, _: &Admin) -> Result<Vec<ClientRow>, Error> {
         self.store.read("clients_list", |tx| Box::pin(async move { Ok(tx.clients_list().await?) })).await
     }
 
-    pub async fn client_revoke(&self, id: ClientId, caller: &Caller) -> Result<(), Error> {
+    pub async fn client_revoke(&self, admin: &Admin, id: ClientId) -> Result<(), Error> {
         let now = self.now();
-        let audit = AuditRecord::new(SecurityEvent::ClientRevoked, caller)
+        let audit = AuditRecord::new(SecurityEvent::ClientRevoked, admin.caller())
             .detail(json!({ "client_id": id.to_string() }));
         self.store
             .transaction("client_revoke", move |tx| {
@@ -68,7 +68,13 @@ impl App {
     }
 
     /// Checks a client's secret. The comparison takes the same time for a client that does not exist.
-    pub async fn client_authenticate(&self, id: ClientId, secret: &str) -> Result<ServiceClient, Error> {
+    pub async fn client_authenticate(
+        &self,
+        name: &str,
+        secret: &str,
+        caller: &Caller,
+    ) -> Result<ServiceClient, Error> {
+        let Ok(id) = name.parse::<ClientId>() else { return Err(self.client_deny(None, caller)) };
         let presented = sha256(secret);
         let wanted = id.clone();
         let found = self
@@ -77,13 +83,21 @@ impl App {
                 Box::pin(async move { Ok::<_, Error>(tx.client_by_id(wanted).await?) })
             })
             .await?;
+        let known = found.is_some();
         let live = found.filter(|client| client.revoked_at.is_none());
         let expected = live.as_ref().map_or_else(|| vec![0; presented.len()], |c| c.secret_sha256.clone());
         if bool::from(expected.ct_eq(&presented)) && live.is_some() {
             Ok(ServiceClient(id))
         } else {
-            Err(Error::InvalidClient)
+            Err(self.client_deny(Some(id).filter(|_| known), caller))
         }
+    }
+
+    /// A name that is nobody's may be a secret that was put in the wrong place: it is not recorded.
+    fn client_deny(&self, known: Option<ClientId>, caller: &Caller) -> Error {
+        let subject = known.map(|id| id.to_string());
+        self.refusals.count(SecurityEvent::ClientDenied, subject.as_deref(), None, caller, self.now());
+        Error::InvalidClient
     }
 }
 

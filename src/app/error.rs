@@ -91,6 +91,10 @@ pub enum StartError {
 impl From<StoreError> for StartError {
     fn from(error: StoreError) -> Self {
         match error {
+            _ if error.forbidden() => Self::Configuration(format!(
+                "{error}\n  fix: run this, or `keyward migrate` before it, with database.direct_url of the role that owns \
+                 the tables, or grant what is missing: `keyward migrate grants`"
+            )),
             StoreError::Defect(_) => Self::Configuration(error.to_string()),
             _ if error.transient() => Self::Unavailable(error.to_string()),
             _ => Self::Internal(error.to_string()),

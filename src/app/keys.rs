@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::verified_tokens::VerifiedTokens;
-use super::{Admin, App, Error, Sinks, StartError, new_event_id};
+use super::{Admin, App, Error, Sinks, StartError, new_event_id, the_server};
 use crate::crypto::{Keyring, SigningKey, SigningKeys};
 use crate::domain::{
     AuditRecord, Caller, Event, KeyId, KeyStage, KeyState, KeyStep, Kid, RotationRules, SecurityEvent,
@@ -91,7 +91,7 @@ impl App {
             })
             .await?;
         self.outbox_bell.ring();
-        self.keys_advance(&Caller::default()).await?;
+        self.keys_advance(&the_server(now)).await?;
         Ok(promoted)
     }
 
@@ -192,7 +192,7 @@ pub(super) async fn start(
     sinks: &Sinks,
     now: Timestamp,
 ) -> Result<Loaded, StartError> {
-    advance(store, keyring, rules, &Caller::default(), sinks, now).await?;
+    advance(store, keyring, rules, &the_server(now), sinks, now).await?;
     let rows = published(store).await?;
     Ok(load(keyring, &rows, rules.typ)?)
 }
@@ -288,7 +288,12 @@ async fn take(
             Ok(tx.audit_insert(audit, now).await?)
         }
         (KeyStep::Promote { pending, retire }, _) => promote(tx, pending, retire, caller, sinks, now).await,
-        (KeyStep::Remove { kid }, _) => Ok(tx.signing_key_remove(kid).await?),
+        (KeyStep::Remove { kid }, _) => {
+            let detail = json!({ "kid": kid.as_str() });
+            tx.signing_key_remove(kid).await?;
+            let audit = AuditRecord::new(SecurityEvent::SigningKeyRemoved, caller).detail(detail);
+            Ok(tx.audit_insert(audit, now).await?)
+        }
         (KeyStep::CreateActive | KeyStep::CreatePending, None) => Ok(()),
     }
 }

@@ -73,7 +73,8 @@ impl App {
                 }
                 Err(retry_after) => {
                     let user_id = credential.map(|credential| credential.user_id);
-                    self.refusals.count(&identifier, user_id, caller, now);
+                    let event = SecurityEvent::LoginsRefused;
+                    self.refusals.count(event, Some(&identifier), user_id, caller, now);
                     return Err(Error::AccountLocked { retry_after });
                 }
             }
@@ -105,7 +106,8 @@ impl App {
                     }
                 }
                 Err(retry_after) => {
-                    self.refusals.count(&key.identifier, Some(user_id), caller, now);
+                    let event = SecurityEvent::LoginsRefused;
+                    self.refusals.count(event, Some(&key.identifier), Some(user_id), caller, now);
                     return Err(Error::AccountLocked { retry_after });
                 }
             }

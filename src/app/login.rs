@@ -220,7 +220,8 @@ impl App {
                     let ended = tx.sessions_end_excess(user_id, id, keep, now).await?;
                     if !ended.is_empty() {
                         let detail = json!({ "sessions": ended, "reason": EndReason::SessionLimit.as_str() });
-                        let audit = AuditRecord::new(SecurityEvent::SessionsRevoked, &caller).user(user_id);
+                        let audit = AuditRecord::new(SecurityEvent::SessionsRevoked, &caller);
+                        let audit = audit.user(user_id).session(id);
                         tx.audit_insert(audit.detail(detail), now).await?;
                         let event = Event::SessionRevoked {
                             user_id,

@@ -59,6 +59,7 @@ impl App {
                     if sessions.is_empty() {
                         return Ok::<_, Error>(());
                     }
+                    let caller = caller.in_session(session.family.id);
                     tx.audit_insert(record(scope, &sessions, user_id, &caller), now).await?;
                     let event = Event::SessionRevoked { user_id, sessions, reason };
                     Ok(tx.outbox_insert(new_event_id(now), &event, &sinks, now).await?)
@@ -102,11 +103,9 @@ async fn end_all(
 }
 
 fn record(scope: LogoutScope, sessions: &[SessionId], user_id: UserId, caller: &Caller) -> AuditRecord {
-    match (scope, sessions) {
-        (LogoutScope::This, [session, ..]) => {
-            AuditRecord::new(SecurityEvent::SessionRevoked, caller).user(user_id).session(*session)
-        }
-        _ => AuditRecord::new(SecurityEvent::SessionsRevoked, caller)
+    match scope {
+        LogoutScope::This => AuditRecord::new(SecurityEvent::SessionRevoked, caller).user(user_id),
+        LogoutScope::All => AuditRecord::new(SecurityEvent::SessionsRevoked, caller)
             .user(user_id)
             .detail(serde_json::json!({ "sessions": sessions })),
     }

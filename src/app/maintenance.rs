@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{App, Error};
-use crate::domain::{Caller, Timestamp};
+use super::{App, Error, the_server};
+use crate::domain::Timestamp;
 use crate::random;
 
 const LEASE: &str = "maintenance";
@@ -75,9 +75,10 @@ impl App {
         if lease.is_none() {
             return Ok(0);
         }
-        self.keys_advance(&Caller::default()).await?;
+        self.keys_advance(&the_server(now)).await?;
         self.outbox_purge(now).await?;
-        Ok(self.sessions_purge(now).await? + self.login_failures_purge(now).await?)
+        let kept_for_a_while = self.sessions_purge(now).await? + self.login_failures_purge(now).await?;
+        Ok(kept_for_a_while + self.audit_purge(now).await?)
     }
 
     async fn sessions_purge(&self, now: Timestamp) -> Result<u64, Error> {

@@ -52,6 +52,7 @@ impl App {
         caller: &Caller,
     ) -> Result<(), Error> {
         let user_id = owner.user.id;
+        let caller = &caller.clone().in_session(owner.session.id);
         let credential = self
             .store
             .read("user_credential_by_id", move |tx| {
@@ -69,9 +70,7 @@ impl App {
                 if let Verified::Unusable(reason) = wrong {
                     tracing::error!(%user_id, reason, "stored password hash is not usable");
                 }
-                let audit = AuditRecord::new(SecurityEvent::PasswordChangeFailed, caller)
-                    .user(user_id)
-                    .session(owner.session.id);
+                let audit = AuditRecord::new(SecurityEvent::PasswordChangeFailed, caller).user(user_id);
                 self.attempt_failed(attempt, audit, caller).await?;
                 return Err(Error::InvalidCredentials);
             }
@@ -101,7 +100,7 @@ impl App {
         let (user_id, kept) = (owner.user.id, owner.session.id);
         let pool = attempt.map(|attempt| attempt.key.clone());
         let (now, sinks) = (self.now(), self.sinks());
-        let audit = AuditRecord::new(SecurityEvent::PasswordChanged, caller).user(user_id).session(kept);
+        let audit = AuditRecord::new(SecurityEvent::PasswordChanged, caller).user(user_id);
         self.store
             .transaction("password_change", move |tx| {
                 Box::pin(async move {

@@ -1,5 +1,6 @@
-//! Attempts that a lock turned away. An attacker makes thousands, so they are summed here and
-//! written to the audit log once a minute and identifier.
+//! What was turned away and must not cost a write each time: attempts at a locked address, wrong
+//! secrets of clients, users at admin routes. An attacker makes thousands, so they are summed here and
+//! written to the audit log once a minute and subject.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,12 +13,15 @@ use super::{App, Error};
 use crate::domain::{AuditRecord, Caller, SecurityEvent, Timestamp, UserId};
 
 const EVERY: Duration = Duration::from_secs(60);
-/// So many identifiers are told apart in one minute; what comes beyond them is summed as one.
-const IDENTIFIERS_MAX: usize = 10_000;
+/// So many subjects are told apart in one minute; what comes beyond them is summed as one.
+const SUBJECTS_MAX: usize = 10_000;
+
+/// What is summed: the event, and by what it is told apart; `None` for what nothing is known of.
+type Key = (SecurityEvent, Option<String>);
 
 /// What was turned away since the last record.
 #[derive(Debug, Default)]
-pub(super) struct Refusals(Mutex<HashMap<Option<String>, Refused>>);
+pub(super) struct Refusals(Mutex<HashMap<Key, Refused>>);
 
 #[derive(Debug, Clone)]
 struct Refused {
@@ -30,12 +34,19 @@ struct Refused {
 }
 
 impl Refusals {
-    pub(super) fn count(&self, identifier: &str, user_id: Option<UserId>, caller: &Caller, now: Timestamp) {
+    pub(super) fn count(
+        &self,
+        event: SecurityEvent,
+        subject: Option<&str>,
+        user_id: Option<UserId>,
+        caller: &Caller,
+        now: Timestamp,
+    ) {
         let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut key = Some(identifier.to_owned());
+        let mut key = (event, subject.map(str::to_owned));
         let mut user_id = user_id;
-        if refused.len() >= IDENTIFIERS_MAX && !refused.contains_key(&key) {
-            (key, user_id) = (None, None);
+        if refused.len() >= SUBJECTS_MAX && !refused.contains_key(&key) {
+            (key, user_id) = ((event, None), None);
         }
         let sum = refused.entry(key).or_insert_with(|| Refused {
             attempts: 0,
@@ -48,7 +59,7 @@ impl Refusals {
         sum.last_at = now;
     }
 
-    fn put_back(&self, taken: HashMap<Option<String>, Refused>) {
+    fn put_back(&self, taken: HashMap<Key, Refused>) {
         let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, earlier) in taken {
             let sum = refused.entry(key).or_insert_with(|| Refused { attempts: 0, ..earlier.clone() });
@@ -57,7 +68,7 @@ impl Refusals {
         }
     }
 
-    fn take(&self) -> HashMap<Option<String>, Refused> {
+    fn take(&self) -> HashMap<Key, Refused> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -76,7 +87,7 @@ impl App {
         }
     }
 
-    /// Writes one audit record for each identifier that was turned away; returns how many.
+    /// Writes one audit record for each subject that was turned away; returns how many.
     pub async fn refusals_record(&self) -> Result<usize, Error> {
         let (taken, now) = (self.refusals.take(), self.now());
         if taken.is_empty() {
@@ -100,15 +111,19 @@ impl App {
     }
 }
 
-fn record((identifier, refused): (Option<String>, Refused)) -> AuditRecord {
+fn record(((event, subject), refused): (Key, Refused)) -> AuditRecord {
     let Refused { attempts, user_id, caller, first_at, last_at } = refused;
-    let detail = json!({
-        "identifier": identifier,
-        "attempts": attempts,
-        "first_at": first_at,
-        "last_at": last_at,
-    });
-    let mut record = AuditRecord::new(SecurityEvent::LoginsRefused, &caller).detail(detail);
+    let mut detail = json!({ "attempts": attempts, "first_at": first_at, "last_at": last_at });
+    let named = match event {
+        SecurityEvent::ClientDenied => Some("client_id"),
+        // A user is in the record anyway.
+        SecurityEvent::AdminDenied => None,
+        _ => Some("identifier"),
+    };
+    if let (Some(named), Some(detail)) = (named, detail.as_object_mut()) {
+        detail.insert(named.to_owned(), subject.into());
+    }
+    let mut record = AuditRecord::new(event, &caller).detail(detail);
     record.user_id = user_id;
     record
 }
@@ -117,25 +132,31 @@ fn record((identifier, refused): (Option<String>, Refused)) -> AuditRecord {
 mod tests {
     use super::*;
 
+    const LOGINS: SecurityEvent = SecurityEvent::LoginsRefused;
+
     #[test]
-    fn an_identifier_is_summed_and_their_number_is_bounded() {
+    fn a_subject_is_summed_and_their_number_is_bounded() {
         let refusals = Refusals::default();
         let at = |second: i64| Timestamp::from_micros(second * 1_000_000);
+        let count = |event, subject: &str, second| {
+            refusals.count(event, Some(subject), None, &Caller::default(), at(second));
+        };
         for second in 0..3 {
-            refusals.count("one", None, &Caller::default(), at(second));
+            count(LOGINS, "one", second);
         }
-        for n in 0..IDENTIFIERS_MAX + 5 {
-            refusals.count(&format!("other {n}"), None, &Caller::default(), at(9));
+        count(SecurityEvent::ClientDenied, "one", 4);
+        for n in 0..SUBJECTS_MAX + 5 {
+            count(LOGINS, &format!("other {n}"), 9);
         }
         let sums = refusals.take();
-        assert_eq!(sums.len(), IDENTIFIERS_MAX + 1);
-        let one = &sums[&Some("one".to_owned())];
+        assert_eq!(sums.len(), SUBJECTS_MAX + 1);
+        let one = &sums[&(LOGINS, Some("one".to_owned()))];
         assert_eq!((one.attempts, one.first_at, one.last_at), (3, at(0), at(2)));
-        assert_eq!(sums[&None].attempts, 6, "the rest is one sum");
+        assert_eq!(sums[&(LOGINS, None)].attempts, 7, "the rest is one sum");
         assert!(refusals.take().is_empty());
-        refusals.count("one", None, &Caller::default(), at(5));
+        count(LOGINS, "one", 5);
         refusals.put_back(sums);
-        let one = &refusals.take()[&Some("one".to_owned())];
+        let one = &refusals.take()[&(LOGINS, Some("one".to_owned()))];
         assert_eq!((one.attempts, one.first_at, one.last_at), (4, at(0), at(5)));
     }
 }

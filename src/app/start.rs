@@ -10,11 +10,11 @@ use super::measures::Measures;
 use super::outbox_bell::OutboxBell;
 use super::outlet::Outlet;
 use super::refusals::Refusals;
-use super::{App, Error, Rules, Signup, Sinks, StartError, keys, master_key};
+use super::{App, Error, Rules, Signup, Sinks, StartError, keys, master_key, the_server};
 use crate::clock::Clock;
 use crate::config::{AdminSettings, DatabaseUrl, Pooler, Settings, SigningAlgorithm, TokenTyp};
 use crate::crypto::{Cursors, DeviceTokens, HashPool, HashSettings, RefreshTokens};
-use crate::domain::{Caller, Email, FamilyLimits, LockRules, PasswordPolicy, Role, Roles, RotationRules};
+use crate::domain::{Email, FamilyLimits, LockRules, PasswordPolicy, Role, Roles, RotationRules};
 use crate::events::Publisher;
 use crate::store::{DatabaseOptions, Location, Store};
 
@@ -22,7 +22,7 @@ use crate::store::{DatabaseOptions, Location, Store};
 const CLOCK_SKEW_SECONDS: u32 = 30;
 
 /// Opens the database without touching its schema.
-pub async fn open_store(settings: &Settings) -> Result<Store, StartError> {
+async fn open_store(settings: &Settings) -> Result<Store, StartError> {
     let location = match &settings.database_url {
         DatabaseUrl::Sqlite { path } => {
             master_key::create_data_dir(&settings.data_dir)?;
@@ -33,7 +33,15 @@ pub async fn open_store(settings: &Settings) -> Result<Store, StartError> {
     Ok(Store::open(location, database_options(settings)).await?)
 }
 
-/// Opens the database for migrations: past a pooler, where there is one.
+/// Opens the database without touching its schema, for what its owner does: past a pooler, and as another role, where
+/// the settings say so.
+pub async fn open_owner_store(settings: &Settings) -> Result<Store, StartError> {
+    match open_store_directly(settings).await? {
+        Some(direct) => Ok(direct),
+        None => open_store(settings).await,
+    }
+}
+
 async fn open_store_directly(settings: &Settings) -> Result<Option<Store>, StartError> {
     let Some(url) = &settings.database.direct_url else { return Ok(None) };
     let options = DatabaseOptions { max_connections: 1, transaction_pooler: false };
@@ -140,7 +148,7 @@ impl App {
         }
         let roles = Roles::new([Role::user(), Role::admin()])
             .map_err(|error| StartError::Internal(error.to_string()))?;
-        match self.user_create_by_operator(admin, roles, &Caller::command_line()).await {
+        match self.user_create(admin, roles, true, &the_server(self.now())).await {
             Ok(user) => tracing::info!(user_id = %user.id, "first admin made"),
             // Another replica that started with us may have been first.
             Err(Error::EmailTaken) if self.admin_exists().await? => {}
@@ -192,6 +200,7 @@ fn rules(settings: &Settings) -> Rules {
         password_policy: password_policy(settings),
         require_route: settings.events.require_route.clone(),
         outbox_retention: settings.retention.outbox,
+        audit_retention: settings.retention.audit,
         lock: settings.limits.enabled.then(|| lock_rules(settings)),
     }
 }

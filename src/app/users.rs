@@ -1,29 +1,18 @@
 //! Users, as admins look at them. None of it is reachable for strangers.
 
-use std::time::Duration;
-
-use super::{Admin, App, Error, Signup};
-use crate::domain::{Caller, Email, Role, Roles, User, UserFilter, UserId};
+use super::{Admin, App, Error, Page, Signup};
+use crate::domain::{Email, Role, Roles, User, UserFilter, UserId};
 use crate::store::UserPage;
-
-const CURSOR_TTL: Duration = Duration::from_secs(60 * 60);
-
-/// A part of a listing, and how to ask for the next.
-#[derive(Debug)]
-pub struct UsersPage {
-    pub users: Vec<User>,
-    pub next_cursor: Option<String>,
-}
 
 impl App {
     /// Makes a user with any roles; the operator vouches for the address.
     pub async fn user_create_by_operator(
         &self,
+        admin: &Admin,
         signup: Signup,
         roles: Roles,
-        caller: &Caller,
     ) -> Result<User, Error> {
-        self.user_create(signup, roles, true, caller).await
+        self.user_create(signup, roles, true, admin.caller()).await
     }
 
     pub async fn user_by_email(&self, _: &Admin, email: Email) -> Result<User, Error> {
@@ -45,17 +34,12 @@ impl App {
         filter: UserFilter,
         limit: u16,
         cursor: Option<&str>,
-    ) -> Result<UsersPage, Error> {
+    ) -> Result<Page<User>, Error> {
         let listing = format!("users {filter}");
-        let after = cursor.map(|cursor| self.cursors.parse(&listing, cursor, self.now())).transpose()?;
-        // One more than is shown tells whether there is a next page.
-        let page = UserPage { after: after.map(UserId::new), limit: limit.saturating_add(1) };
-        let mut users = self.users_list(admin, filter, page).await?;
-        let more = users.len() > usize::from(limit);
-        users.truncate(limit.into());
-        let last = users.last().filter(|_| more).map(|user| user.id.uuid());
-        let next_cursor = last.map(|last| self.cursors.mint(&listing, last, self.now() + CURSOR_TTL));
-        Ok(UsersPage { users, next_cursor })
+        let after = self.page_after(&listing, cursor)?.map(UserId::new);
+        let page = UserPage { after, limit: limit.saturating_add(1) };
+        let found = self.users_list(admin, filter, page).await?;
+        Ok(self.page(&listing, found, limit, |user| user.id.uuid()))
     }
 
     /// Returns users, oldest first.

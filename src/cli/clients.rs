@@ -2,9 +2,9 @@ use clap::{Args, Subcommand};
 
 use super::log::{self, Stream};
 use super::{Exit, SettingFlags, print};
-use crate::app::{App, Error};
+use crate::app::{Admin, App, Error};
 use crate::clock::Clock;
-use crate::domain::{Caller, ClientId};
+use crate::domain::ClientId;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -26,9 +26,9 @@ pub(super) async fn run(flags: &SettingFlags, arguments: Arguments) -> Result<()
     let (settings, _) = flags.load()?;
     log::start(&settings, Stream::Stderr);
     let app = App::start(&settings, Clock::System).await?;
-    let caller = Caller::command_line();
+    let admin = Admin::operator(&settings);
     let done = match arguments.action {
-        Action::Create { name } => match app.client_create(name.clone(), &caller).await {
+        Action::Create { name } => match app.client_create(&admin, name.clone()).await {
             Ok(secret) => {
                 print(&format!(
                     "client_id      {name}\nclient_secret  {} (shown this once)\n",
@@ -41,8 +41,8 @@ pub(super) async fn run(flags: &SettingFlags, arguments: Arguments) -> Result<()
             }
             Err(error) => Err(error.into()),
         },
-        Action::List => list(&app).await,
-        Action::Revoke { name } => match app.client_revoke(name.clone(), &caller).await {
+        Action::List => list(&app, &admin).await,
+        Action::Revoke { name } => match app.client_revoke(&admin, name.clone()).await {
             Ok(()) => Ok(()),
             Err(Error::NotFound) => Err(Exit::failure(format!("no client named {name} has access"))),
             Err(error) => Err(error.into()),
@@ -52,8 +52,8 @@ pub(super) async fn run(flags: &SettingFlags, arguments: Arguments) -> Result<()
     done
 }
 
-async fn list(app: &App) -> Result<(), Exit> {
-    for client in app.clients_list().await? {
+async fn list(app: &App, admin: &Admin) -> Result<(), Exit> {
+    for client in app.clients_list(admin).await? {
         let state = client.revoked_at.map_or("active".to_owned(), |at| format!("revoked {at}"));
         print(&format!("{:24}  {}  {state}\n", client.id.to_string(), client.created_at));
     }

@@ -1,4 +1,3 @@
-mod moment;
 mod replay;
 mod status;
 mod tail;
@@ -8,12 +7,12 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::log::{self, Stream};
+use super::moment::Moment;
 use super::{Exit, SettingFlags};
 use crate::app::{Admin, App, OutboxError};
 use crate::clock::Clock;
 use crate::config::parse_duration;
 use crate::domain::UserId;
-use moment::Moment;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::log::{self, LevelHandle, Stream};
 use super::{Exit, SettingFlags, print};
-use crate::app::{App, check_first_admin, check_sinks, create_data_dir};
+use crate::app::{App, AuditGuard, check_first_admin, check_sinks, create_data_dir};
 use crate::clock::Clock;
 use crate::config::{DatabaseUrl, Settings};
 use crate::http::{Bound, Certificate, Server};
@@ -38,6 +38,7 @@ pub(super) async fn run(flags: &SettingFlags) -> Result<(), Exit> {
         }
     });
     app.limits_connect().await;
+    warn_of_audit_role(&app).await;
     announce(&settings, server.bound().map_err(|error| Exit::failure(error.to_string()))?);
 
     let (stop_background, background_stopped) = watch::channel(false);
@@ -51,6 +52,17 @@ pub(super) async fn run(flags: &SettingFlags) -> Result<(), Exit> {
     }
     tracing::info!("stopped");
     served.map_err(|error| Exit::failure(error.to_string()))
+}
+
+/// Records that whoever breaks in can change prove little.
+async fn warn_of_audit_role(app: &App) {
+    match app.audit_guard().await {
+        Ok(AuditGuard::Changeable) => tracing::warn!(
+            "the database role of this server may change audit records; give it a role that may not: `keyward migrate grants`"
+        ),
+        Ok(AuditGuard::AppendOnly | AuditGuard::Embedded) => {}
+        Err(error) => tracing::warn!(%error, "what keeps audit records from being changed is not known"),
+    }
 }
 
 /// One server a database file: its relay, its caches and its one writer assume that.

@@ -14,6 +14,18 @@ macro_rules! id {
         pub struct $name(Uuid);
 
         impl $name {
+            pub const MIN: Self = Self(Uuid::nil());
+            /// Above every identifier that was made.
+            pub const MAX: Self = Self(Uuid::max());
+
+            /// Returns the least identifier that can have been made at this time: `UUIDv7` begins with milliseconds
+            /// (RFC 9562 §5.7).
+            #[must_use]
+            pub fn first_at(time: Timestamp) -> Self {
+                let millis = u128::try_from(time.micros() / 1_000).unwrap_or(0);
+                Self(Uuid::from_u128((millis & 0xffff_ffff_ffff) << 80))
+            }
+
             #[must_use]
             pub const fn new(uuid: Uuid) -> Self {
                 Self(uuid)
@@ -57,15 +69,3 @@ id!(
     /// A row of the audit log.
     AuditId
 );
-
-impl EventId {
-    /// Above every identifier that an event can have.
-    pub const MAX: Self = Self(Uuid::max());
-
-    /// Returns the least identifier that an event of this time can have: `UUIDv7` begins with milliseconds (RFC 9562 §5.7).
-    #[must_use]
-    pub fn first_at(time: Timestamp) -> Self {
-        let millis = u128::try_from(time.micros() / 1_000).unwrap_or(0);
-        Self(Uuid::from_u128((millis & 0xffff_ffff_ffff) << 80))
-    }
-}

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::ops::{Add, Sub};
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -69,6 +70,19 @@ impl Sub<Duration> for Timestamp {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a time such as 2026-11-24T03:42:08Z")]
+pub struct NoTime;
+
+/// RFC 3339, of any offset.
+impl FromStr for Timestamp {
+    type Err = NoTime;
+
+    fn from_str(text: &str) -> Result<Self, NoTime> {
+        OffsetDateTime::parse(text, &Rfc3339).map(Self::from).map_err(|_| NoTime)
+    }
+}
+
 /// RFC 3339, always in UTC.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -98,5 +112,15 @@ mod tests {
     fn displays_rfc_3339() {
         assert_eq!(Timestamp::from_micros(0).to_string(), "1970-01-01T00:00:00Z");
         assert_eq!(Timestamp::from_micros(1_500_000).to_string(), "1970-01-01T00:00:01.5Z");
+    }
+
+    #[test]
+    fn reads_rfc_3339() {
+        let micros = |text: &str| text.parse::<Timestamp>().map(Timestamp::micros);
+        assert_eq!(micros("1970-01-01T00:00:01.5Z"), Ok(1_500_000));
+        assert_eq!(micros("1970-01-01T02:00:00+01:00"), Ok(3_600_000_000));
+        for text in ["", "now", "1970-01-01", "1970-01-01T00:00:00", "1970-01-01T00:00:00 01:00"] {
+            assert_eq!(micros(text), Err(NoTime), "{text}");
+        }
     }
 }

@@ -79,7 +79,7 @@ pub(super) async fn list(
         return Err(fields.into_problem());
     };
     let page = app.users_page(&admin, filter, limit, asked.cursor.as_deref()).await?;
-    let items = page.users.iter().map(UserBody::from).collect();
+    let items = page.items.iter().map(UserBody::from).collect();
     Ok(axum::Json(UsersBody { items, next_cursor: page.next_cursor }))
 }
 

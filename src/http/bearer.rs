@@ -43,10 +43,10 @@ impl FromRequestParts<Arc<App>> for Service {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let value = parts.headers.get(header::AUTHORIZATION);
-        let invalid = || Problem::new(Code::InvalidClient);
-        let (id, secret) = value.and_then(|value| basic(value.to_str().ok()?)).ok_or_else(invalid)?;
-        let id = id.parse().map_err(|_| invalid())?;
-        let client = app.client_authenticate(id, &secret).await?;
+        let presented = value.and_then(|value| basic(value.to_str().ok()?));
+        let (name, secret) = presented.ok_or(Problem::new(Code::InvalidClient))?;
+        let caller = caller::caller(&parts.extensions, &parts.headers);
+        let client = app.client_authenticate(&name, &secret, &caller).await?;
         note_client(client.id());
         Ok(Self(client))
     }
@@ -84,7 +84,7 @@ impl FromRequestParts<Arc<App>> for Admin {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let Bearer(token) = Bearer::from_request_parts(parts, app).await?;
         let token = token.ok_or(Problem::new(Code::MissingToken))?;
-        let Ok(caller::From(caller)) = caller::From::from_request_parts(parts, app).await;
+        let caller = caller::caller(&parts.extensions, &parts.headers);
         let admin = app.authenticate_admin(&token, caller).await?;
         if let Some((user, session)) = admin.asks_as() {
             note_user(user, Some(session));

@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use super::problem::{Code, FieldProblem, Problem};
 use super::strict_json;
 use crate::domain::{
-    Email, EmailError, NewPassword, Password, PasswordFlaw, PasswordPolicy, Role, Roles, SessionId, UserId,
-    UserStatus,
+    Email, EmailError, NewPassword, NoTime, Password, PasswordFlaw, PasswordPolicy, Role, Roles,
+    SecurityEvent, SessionId, Timestamp, UnknownSecurityEvent, UserId, UserStatus,
 };
 
 pub(super) const LIMIT_DEFAULT: u16 = 50;
@@ -220,6 +220,24 @@ impl Fields {
 
     pub(super) fn status(&mut self, pointer: &str, text: &str) -> Option<UserStatus> {
         text.parse().map_err(|_| self.refuse(pointer, "invalid_status", &"must be active or disabled")).ok()
+    }
+
+    /// Reads an id, in the one spelling in which we write it.
+    pub(super) fn id<T: FromStr + ToString>(&mut self, pointer: &str, text: &str) -> Option<T> {
+        let id = text.parse().ok().filter(|id: &T| id.to_string() == text);
+        if id.is_none() {
+            self.refuse(pointer, "invalid_id", &"must be an id, as listings show it");
+        }
+        id
+    }
+
+    pub(super) fn time(&mut self, pointer: &str, text: &str) -> Option<Timestamp> {
+        text.parse().map_err(|error: NoTime| self.refuse(pointer, "invalid_time", &error)).ok()
+    }
+
+    pub(super) fn security_event(&mut self, pointer: &str, text: &str) -> Option<SecurityEvent> {
+        let event = text.parse();
+        event.map_err(|error: UnknownSecurityEvent| self.refuse(pointer, "unknown_event", &error)).ok()
     }
 
     /// Reads how many items of a list are wanted.

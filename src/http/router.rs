@@ -17,9 +17,9 @@ use super::rate_limit::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use super::request::{Https, Surroundings};
 use super::request_metrics::RequestMetrics;
 use super::{
-    admin_keys, admin_password, admin_roles, admin_sessions, admin_unlock, admin_users, docs, error_pages,
-    event_docs, health, introspect, jwks, login, logout, me, metadata, password, refresh, request, revoke,
-    sessions, signup,
+    admin_audit, admin_keys, admin_password, admin_roles, admin_sessions, admin_unlock, admin_users, docs,
+    error_pages, event_docs, health, introspect, jwks, login, logout, me, metadata, password, refresh,
+    request, revoke, sessions, signup,
 };
 use crate::app::App;
 use crate::config::Settings;
@@ -44,6 +44,7 @@ pub(super) fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(admin_keys::list)) //                GET  /admin/keys
         .routes(routes!(admin_keys::rotate)) //              POST /admin/keys/rotate
         .routes(routes!(admin_keys::revoke)) //              POST /admin/keys/{kid}/revoke
+        .routes(routes!(admin_audit::list)) //               GET  /admin/audit
         .routes(routes!(introspect::introspect)) //          POST /oauth/introspect
         .routes(routes!(revoke::revoke)) //                  POST /oauth/revoke
         .routes(routes!(jwks::jwks)) //                      GET  /.well-known/jwks.json

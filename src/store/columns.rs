@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::domain::{
-    AuditId, ClientId, EndReason, Epoch, EventId, Generation, Handle, KeyId, KeyState, Kid, Roles, SessionId,
-    Timestamp, UserId, UserStatus,
+    AuditId, ClientId, EndReason, Epoch, EventId, Generation, Handle, KeyId, KeyState, Kid, Origin, Outcome,
+    Roles, SessionId, Timestamp, UserId, UserStatus,
 };
 
 /// A type that fits in one column.
@@ -85,6 +85,12 @@ stored!(Kid as String, |kid: Kid| kid.as_str().to_owned(), |text: String| {
 });
 stored!(KeyState as String, |state: KeyState| state.as_str().to_owned(), |text: String| {
     KeyState::parse(&text).ok_or_else(|| "not a state".to_owned())
+});
+stored!(Outcome as String, |outcome: Outcome| outcome.as_str().to_owned(), |text: String| {
+    Outcome::parse(&text).ok_or_else(|| "not an outcome".to_owned())
+});
+stored!(Origin as String, |origin: Origin| origin.as_str().to_owned(), |text: String| {
+    Origin::parse(&text).ok_or_else(|| "not an origin".to_owned())
 });
 stored!(EndReason as String, |reason: EndReason| reason.as_str().to_owned(), |text: String| {
     EndReason::parse(&text).ok_or_else(|| "not a reason".to_owned())

@@ -38,6 +38,13 @@ impl StoreError {
         Self::Stopped { work, reason: error.to_string() }
     }
 
+    /// Tells whether the database's role has no right to do this.
+    #[must_use]
+    pub fn forbidden(&self) -> bool {
+        let Self::Defect(Sqlx::Database(error)) = self else { return false };
+        error.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE)
+    }
+
     /// Tells whether trying again later can help.
     #[must_use]
     pub fn transient(&self) -> bool {
@@ -73,6 +80,9 @@ const LOCKED: u32 = 6;
 const IOERR: u32 = 10;
 const FULL: u32 = 13;
 const CANTOPEN: u32 = 14;
+
+/// SQLSTATE: `GRANT` is what helps.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
 /// An operator lets nobody connect for a while (`ALTER DATABASE … ALLOW_CONNECTIONS false`).
 const CLOSED_DATABASE: &str = "55000";

@@ -40,7 +40,7 @@ macro_rules! step {
 }
 
 /// In order; the version of a step is its place, counted from one.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     step!("0001_users_auth"),
     step!("0002_refresh_tokens"),
     step!("0003_signing_keys"),
@@ -49,6 +49,7 @@ const STEPS: [Step; 8] = [
     step!("0006_clients"),
     step!("0007_outbox_relay"),
     step!("0008_login_failures"),
+    step!("0009_audit_outcome"),
 ];
 
 /// The oldest binary (by the number of steps it knows) that works with this schema. Raise it only
@@ -82,6 +83,9 @@ impl Store {
     /// Applies the steps that are missing. Steps newer than this binary are left alone (a newer
     /// replica made them) unless they say that a binary this old must not run.
     pub async fn migrate_up(&self, now: Timestamp) -> Result<Migrations, StoreError> {
+        if self.migrated().await? {
+            return Ok(Migrations(Vec::new()));
+        }
         let mut tx = self.migration_lock().await?;
         let applied = tx.migrations().await?;
         refuse_if_too_old(&applied)?;
@@ -127,6 +131,21 @@ impl Store {
         Ok(applied)
     }
 
+    /// Tells whether nothing is to be done, without asking for more than to read: a server's role may
+    /// have no right to change the schema.
+    async fn migrated(&self) -> Result<bool, StoreError> {
+        let applied: Result<_, StoreError> = self
+            .read("migrations", |tx| {
+                Box::pin(async move {
+                    if tx.migrations_exist().await? { tx.migrations().await } else { Ok(vec![]) }
+                })
+            })
+            .await;
+        let applied = applied?;
+        refuse_if_too_old(&applied)?;
+        Ok(applied.iter().map(|step| step.version).max().is_some_and(|newest| newest >= known()))
+    }
+
     /// Opens a transaction that only one migrating process has at a time. On SQLite `BEGIN
     /// IMMEDIATE` is the lock; on PostgreSQL it is polled, and held by the transaction rather than
     /// the session, which a transaction pooler would share out.
@@ -144,11 +163,11 @@ impl Store {
     }
 }
 
-struct Locked(bool);
+struct Flag(bool);
 
-impl Record for Locked {
+impl Record for Flag {
     fn read(row: &Row<'_>) -> Result<Self, StoreError> {
-        row.get("locked").map(Self)
+        row.get("flag").map(Self)
     }
 }
 
@@ -156,9 +175,20 @@ impl Tx {
     async fn migration_try_lock(&mut self) -> Result<bool, StoreError> {
         const PATIENCE: &str = "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '10min'";
         self.script_either("", PATIENCE).await?;
-        let locked: Locked =
-            self.query("SELECT pg_try_advisory_xact_lock($1) AS locked").bind(LOCK).fetch_one().await?;
+        let locked: Flag =
+            self.query("SELECT pg_try_advisory_xact_lock($1) AS flag").bind(LOCK).fetch_one().await?;
         Ok(locked.0)
+    }
+
+    async fn migrations_exist(&mut self) -> Result<bool, StoreError> {
+        let exist: Flag = self
+            .query_either(
+                "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations') AS flag",
+                "SELECT to_regclass('schema_migrations') IS NOT NULL AS flag",
+            )
+            .fetch_one()
+            .await?;
+        Ok(exist.0)
     }
 
     async fn migrations_table(&mut self) -> Result<(), StoreError> {
@@ -181,11 +211,15 @@ impl Tx {
 }
 
 fn refuse_if_too_old(applied: &[AppliedMigration]) -> Result<(), StoreError> {
-    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
     match applied.iter().map(|step| step.min_binary).max() {
-        Some(needed) if needed > known => Err(too_old(needed)),
+        Some(needed) if needed > known() => Err(too_old(needed)),
         _ => Ok(()),
     }
+}
+
+/// How many steps this binary knows.
+fn known() -> i64 {
+    i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
 }
 
 fn too_old(needed: i64) -> StoreError {

@@ -10,7 +10,8 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments as _, Postgres, Row as _, Sqlite};
 
 use super::columns::Column;
-use super::{Store, StoreError, measures};
+use super::{Store, StoreError, audit_log, measures};
+use crate::domain::AuditEntry;
 
 /// What a piece of work returns: `Box::pin(async move { … })`.
 pub type Work<'t, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 't>>;
@@ -24,7 +25,11 @@ enum Connection {
 ///
 /// Dropped in the middle (a time-out, a panic) it is closed and never goes back to the pool: the
 /// next request must not find it inside somebody else's transaction.
-pub struct Tx(Option<Connection>);
+pub struct Tx {
+    connection: Option<Connection>,
+    /// What was added to the audit log, to be told once it is committed.
+    pub(super) recorded: Vec<AuditEntry>,
+}
 
 impl std::fmt::Debug for Tx {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -45,7 +50,7 @@ impl Store {
             Self::Sqlite { writer, .. } => writer.acquire().await.map(Connection::Sqlite),
             Self::Postgres(pool) => pool.acquire().await.map(Connection::Postgres),
         };
-        Ok(Tx(Some(measures::acquired(begun, acquired)?)))
+        Ok(Tx::new(measures::acquired(begun, acquired)?))
     }
 
     pub(super) async fn reader(&self) -> Result<Tx, StoreError> {
@@ -54,11 +59,15 @@ impl Store {
             Self::Sqlite { readers, .. } => readers.acquire().await.map(Connection::Sqlite),
             Self::Postgres(pool) => pool.acquire().await.map(Connection::Postgres),
         };
-        Ok(Tx(Some(measures::acquired(begun, acquired)?)))
+        Ok(Tx::new(measures::acquired(begun, acquired)?))
     }
 }
 
 impl Tx {
+    const fn new(connection: Connection) -> Self {
+        Self { connection: Some(connection), recorded: Vec::new() }
+    }
+
     /// Prepares a statement that is the same on both databases.
     pub fn query(&mut self, sql: &'static str) -> Query<'_> {
         self.query_either(sql, sql)
@@ -66,7 +75,7 @@ impl Tx {
 
     /// Prepares a statement where the two databases truly differ.
     pub fn query_either(&mut self, sqlite: &'static str, postgres: &'static str) -> Query<'_> {
-        let (sql, arguments) = match &self.0 {
+        let (sql, arguments) = match &self.connection {
             Some(Connection::Postgres(_)) => (postgres, Arguments::Postgres(PgArguments::default())),
             _ => (sqlite, Arguments::Sqlite(SqliteArguments::default())),
         };
@@ -92,12 +101,12 @@ impl Tx {
     }
 
     pub(super) fn postgres(&self) -> bool {
-        matches!(self.0, Some(Connection::Postgres(_)))
+        matches!(self.connection, Some(Connection::Postgres(_)))
     }
 
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
         self.query("COMMIT").execute().await?;
-        self.release();
+        self.release_committed();
         Ok(())
     }
 
@@ -109,17 +118,24 @@ impl Tx {
 
     /// Gives the connection back to its pool, in order.
     pub(super) fn release(mut self) {
-        drop(self.0.take());
+        drop(self.connection.take());
+    }
+
+    /// Likewise, and tells what is now in the audit log.
+    pub(super) fn release_committed(mut self) {
+        let recorded = std::mem::take(&mut self.recorded);
+        self.release();
+        audit_log::announce(recorded);
     }
 
     fn connection(&mut self) -> Result<&mut Connection, StoreError> {
-        self.0.as_mut().ok_or(StoreError::Unavailable(sqlx::Error::PoolClosed))
+        self.connection.as_mut().ok_or(StoreError::Unavailable(sqlx::Error::PoolClosed))
     }
 }
 
 impl Drop for Tx {
     fn drop(&mut self) {
-        match self.0.take() {
+        match self.connection.take() {
             Some(Connection::Sqlite(connection)) => drop(connection.detach()),
             Some(Connection::Postgres(connection)) => drop(connection.detach()),
             None => {}

@@ -24,9 +24,12 @@ async fn help_is_as_it_was_reviewed() {
         ("help_events_tail", &["events", "tail", "--help"]),
         ("help_events_replay", &["events", "replay", "--help"]),
         ("help_events_abandon", &["events", "abandon", "--help"]),
+        ("help_audit_list", &["audit", "list", "--help"]),
+        ("help_audit_prune", &["audit", "prune", "--help"]),
         ("help_password_calibrate", &["password", "calibrate", "--help"]),
         ("help_migrate", &["migrate", "--help"]),
         ("help_migrate_down", &["migrate", "down", "--help"]),
+        ("help_migrate_grants", &["migrate", "grants", "--help"]),
         ("help_config", &["config", "--help"]),
     ] {
         insta::assert_snapshot!(name, setup.run(arguments).await.expect_code(0).stdout);

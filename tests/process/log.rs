@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
-use crate::support::{SOON, Server, Setup, TestDatabase, until};
+use crate::support::{Answer, SOON, Server, Setup, TestDatabase, until};
 
 /// Ends a line, colours a terminal, ends a line for some readers, turns text around.
 const HOSTILE: &[&[u8]] = &[
@@ -49,20 +49,14 @@ async fn every_line_is_one_json_object_whatever_is_sent() {
             user.post(path, &body).await;
         }
     }
-    let agent = b"one line\xc2\x85{\"message\":\"forged\"}";
-    let body = json!({ "email": user.email, "password": "wrong" }).to_string();
-    let length = body.len().to_string();
-    send_raw(
-        &server,
-        &[
-            b"POST /auth/login HTTP/1.1\r\nContent-Type: application/json\r\nUser-Agent: ",
-            agent,
-            b"\r\nContent-Length: ",
-            length.as_bytes(),
-            b"\r\n\r\n",
-            body.as_bytes(),
-        ],
-    );
+    // What gets as far as the audit log.
+    let body = json!({ "email": user.email, "password": "not the right one" });
+    for agent in [&b"one line\xc2\x85{\"message\":\"forged\"}"[..], b"agent\",\"message\":\"forged\t{}"] {
+        let agent = reqwest::header::HeaderValue::from_bytes(agent).unwrap();
+        let login =
+            user.request(reqwest::Method::POST, "/auth/login").header("user-agent", agent).json(&body);
+        Answer::of(login).await.expect_status(401);
+    }
     assert_eq!(server.stop().await, 0);
 
     let stdout = server.process.stdout();
@@ -79,6 +73,8 @@ async fn every_line_is_one_json_object_whatever_is_sent() {
         requests += usize::from(object["message"] == "request");
     }
     assert!(requests >= HOSTILE.len() * 4, "{requests}");
+    let audited = |line: &&str| line.contains("\"keyward::audit\"") && line.contains("login_failed");
+    assert!(stdout.lines().any(|line| audited(&line)), "records are among the lines");
     assert_eq!(server.process.stderr(), "");
 }
 

@@ -38,7 +38,7 @@ async fn admin_routes(server: &TestServer, user: &str) -> Vec<(Method, String)> 
             routes.push((method, path.replace("{id}", user).replace("{kid}", "unknown")));
         }
     }
-    assert!(routes.len() >= 11, "{routes:?}");
+    assert!(routes.len() >= 13, "{routes:?}");
     routes
 }
 
@@ -162,11 +162,21 @@ async fn undocumented_methods_and_paths_do_nothing() {
         (Method::PATCH, format!("/admin/users/{id}/roles")),
         (Method::GET, format!("/admin/users/{id}/password")),
         (Method::GET, "/admin/keys/rotate".to_owned()),
+        (Method::POST, "/admin/audit".to_owned()),
+        (Method::DELETE, "/admin/audit".to_owned()),
     ] {
         let answer = admin.tell(method, &path, &json!({})).await;
         assert!(!answer.expect_problem(405, "method_not_allowed").header("allow").is_empty());
     }
-    for path in ["/admin", "/admin/", "/admin/users/", "/admin//users", "/ADMIN/users", "/admin/clients"] {
+    for path in [
+        "/admin",
+        "/admin/",
+        "/admin/users/",
+        "/admin//users",
+        "/ADMIN/users",
+        "/admin/clients",
+        "/admin/audit/",
+    ] {
         admin.ask(Method::GET, path).await.expect_problem(404, "not_found");
     }
     assert_eq!(state(&server).await, before);

@@ -6,7 +6,6 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::support::{Answer, ISSUER, TestServer};
-use keyward::domain::Caller;
 
 struct Service<'a> {
     server: &'a TestServer,
@@ -16,7 +15,7 @@ struct Service<'a> {
 
 impl<'a> Service<'a> {
     async fn create(server: &'a TestServer, name: &'static str) -> Self {
-        let secret = server.app.client_create(name.parse().unwrap(), &Caller::command_line()).await.unwrap();
+        let secret = server.app.client_create(&server.operator(), name.parse().unwrap()).await.unwrap();
         Self { server, name, secret: secret.to_string() }
     }
 
@@ -123,9 +122,9 @@ async fn only_a_known_service_may_ask() {
     let as_json = as_json.basic_auth("billing", Some(&service.secret)).json(&json!({ "token": "x" }));
     Answer::of(as_json).await.expect_problem(415, "unsupported_media_type");
 
-    server.app.client_revoke("billing".parse().unwrap(), &Caller::command_line()).await.unwrap();
+    server.app.client_revoke(&server.operator(), "billing".parse().unwrap()).await.unwrap();
     service.introspect(&user.access_token).await.expect_problem(401, "invalid_client");
-    let again = server.app.client_create("billing".parse().unwrap(), &Caller::command_line()).await;
+    let again = server.app.client_create(&server.operator(), "billing".parse().unwrap()).await;
     assert!(again.is_err(), "names are not used again");
     let secrets =
         server.database.number("SELECT count(*) FROM clients WHERE length(secret_sha256) <> 32").await;

@@ -6,8 +6,6 @@ use std::time::Duration;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::json;
 
-use keyward::domain::Caller;
-
 use crate::support::{Actor, Answer, PASSWORD, TestServer, unique_email};
 
 const WRONG: &str = "not the right one";
@@ -151,10 +149,10 @@ async fn refreshes_are_counted_by_session_and_only_for_those_who_hold_it() {
 async fn introspections_are_counted_by_client() {
     let server = limited(&[("limits.introspect_per_client", "2/h")]).await;
     let user = server.user().await;
-    let operator = Caller::command_line();
+    let operator = server.operator();
     let [billing, mail] = ["billing", "mail"].map(|name| name.parse().unwrap());
-    let billing = server.app.client_create(billing, &operator).await.unwrap();
-    let mail = server.app.client_create(mail, &operator).await.unwrap();
+    let billing = server.app.client_create(&operator, billing).await.unwrap();
+    let mail = server.app.client_create(&operator, mail).await.unwrap();
     let introspect = async |name: &str, secret: &str| {
         let request = user.request(Method::POST, "/oauth/introspect").basic_auth(name, Some(secret));
         let request = request.header("content-type", "application/x-www-form-urlencoded");

@@ -22,6 +22,14 @@ mod admin_users;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
+mod audit_events;
+#[cfg(test)]
+mod audit_failure;
+#[cfg(test)]
+mod audit_roles;
+#[cfg(test)]
 mod authorization;
 #[cfg(test)]
 mod connections;

@@ -1,5 +1,6 @@
-use super::{Moment, Operator, Which, refused};
+use super::{Operator, Which, refused};
 use crate::app::Replay;
+use crate::cli::moment::Moment;
 use crate::cli::{Exit, print};
 use crate::domain::EventFilter;
 

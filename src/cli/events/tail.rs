@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Moment, Operator, Which};
+use super::{Operator, Which};
 use crate::cli::Exit;
+use crate::cli::moment::Moment;
 use crate::domain::{EventFilter, EventId, PendingEvent, Timestamp};
 
 const POLL: Duration = Duration::from_millis(500);

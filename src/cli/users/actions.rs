@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::{Operator, address};
 use crate::app::{Error, Signup, UserPage};
 use crate::cli::{Exit, print};
-use crate::domain::{Caller, Email, NewPassword, Role, Roles, User, UserFilter, UserStatus};
+use crate::domain::{Email, NewPassword, Role, Roles, User, UserFilter, UserStatus};
 use crate::random;
 
 impl Operator {
@@ -21,7 +21,7 @@ impl Operator {
         let roles = set(roles.into_iter().chain([Role::user()]))?;
         let (text, password) = self.password(&email, password_stdin)?;
         let signup = Signup { email, password };
-        let user = match self.app.user_create_by_operator(signup, roles, &Caller::command_line()).await {
+        let user = match self.app.user_create_by_operator(&self.admin, signup, roles).await {
             Err(Error::EmailTaken) => {
                 return Err(Exit::failure("the e-mail address is taken; nothing was changed"));
             }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use keyward::app::{Admin, App, Signup};
 use keyward::clock::Clock;
 use keyward::config::{self, MasterKey, Settings, Sources};
-use keyward::domain::{Caller, Email, Role, Roles};
+use keyward::domain::{Email, Role, Roles};
 use keyward::http::{Certificate, Server};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -130,6 +130,10 @@ impl TestServer {
         Admin::operator(&self.settings)
     }
 
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Someone without a token.
     pub fn anonymous(&self) -> Actor {
         Actor::new(self.url())
@@ -150,7 +154,7 @@ impl TestServer {
         let password = self.app.rules().password_policy.accept(&admin.password, Some(&email));
         let signup = Signup { email, password: password.expect("a password") };
         let roles = Roles::new([Role::admin(), Role::user()]).expect("roles");
-        self.app.user_create_by_operator(signup, roles, &Caller::default()).await.expect("an admin");
+        self.app.user_create_by_operator(&self.operator(), signup, roles).await.expect("an admin");
         admin.login().await.expect_status(200);
         admin
     }

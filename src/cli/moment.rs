@@ -1,9 +1,6 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
 use crate::config::parse_duration;
 use crate::domain::Timestamp;
 
@@ -30,8 +27,8 @@ impl FromStr for Moment {
         if let Ok(span) = parse_duration(text) {
             return Ok(Self::Ago(span));
         }
-        OffsetDateTime::parse(text, &Rfc3339)
-            .map(|time| Self::At(time.into()))
+        text.parse()
+            .map(Self::At)
             .map_err(|_| "write how long ago, such as 30m, 2h or 1d, or a time such as 2026-11-24T03:42:08Z")
     }
 }
