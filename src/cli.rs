@@ -161,7 +161,7 @@ async fn run(arguments: Arguments) -> Result<(), Exit> {
         Some(Command::Sessions(arguments)) => sessions::run(&settings, arguments).await,
         Some(Command::Clients(arguments)) => clients::run(&settings, arguments).await,
         Some(Command::Keys(arguments)) => keys::run(&settings, arguments).await,
-        Some(Command::Events(arguments)) => events::run(&settings, arguments).await,
+        Some(Command::Events(arguments)) => Box::pin(events::run(&settings, arguments)).await,
         Some(Command::Audit(arguments)) => audit::run(&settings, arguments).await,
         Some(Command::Password(arguments)) => password::run(&settings, arguments).await,
         Some(Command::Healthcheck) => healthcheck::run(&settings).await,

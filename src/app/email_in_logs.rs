@@ -31,9 +31,9 @@ impl App {
         if let Some(Value::String(address)) = event.data.get("email") {
             let known = Email::parse(address);
             let hash = known.map_or_else(|_| "unknown".to_owned(), |email| self.identifier(&email));
-            let members = event.data.as_object_mut();
-            members
-                .map(|members| members.insert("email".to_owned(), format!("{hash}@redacted.invalid").into()));
+            if let Some(members) = event.data.as_object_mut() {
+                members.insert("email".to_owned(), format!("{hash}@redacted.invalid").into());
+            }
         }
         event
     }
