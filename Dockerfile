@@ -15,13 +15,13 @@ WORKDIR /src
 COPY . .
 
 FROM source AS build
-# kafka-tls takes OpenSSL in, for TLS and SCRAM to Kafka: minutes more.
-ARG FEATURES=kafka
+# Besides the default ones. kafka-tls takes OpenSSL in, for TLS and SCRAM to Kafka: minutes more.
+ARG FEATURES=
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
     host="$(rustc --print host-tuple)" \
     && cargo build --locked --release --target "$host" \
-        --package keyward --bin keyward --no-default-features --features "$FEATURES" \
+        --package keyward --bin keyward --features "$FEATURES" \
     && install -D "target/$host/release/keyward" /out/usr/local/bin/keyward
 
 FROM source AS build-user-service

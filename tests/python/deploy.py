@@ -96,6 +96,10 @@ def image_fits():
     assert f"/rust:{toolchain}-" in dockerfile, "the image is built by another Rust than everything else"
     version = re.search(r'(?m)^version = "(.+)"', (ROOT / "Cargo.toml").read_text())[1]
     assert f"ARG VERSION={version}\n" in dockerfile
+    members = re.search(r"(?m)^members = \[(.+)\]", (ROOT / "Cargo.toml").read_text())[1]
+    copied = (ROOT / ".dockerignore").read_text().split()
+    for member in re.findall(r'"([\w-]+)[^"]*"', members):
+        assert f"!{member}" in copied, f"cargo would miss {member} in the image's build: see .dockerignore"
 
 
 def main():

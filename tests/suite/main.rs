@@ -34,6 +34,8 @@ mod authorization;
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
+mod dashboards;
+#[cfg(test)]
 mod device_tokens;
 #[cfg(test)]
 mod discovery;
