@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal as _, Write as _, stderr, stdout};
+use std::io::{self, IsTerminal as _, stderr, stdout};
 use std::panic::PanicHookInfo;
 
 use tracing::Level;

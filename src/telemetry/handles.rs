@@ -14,19 +14,16 @@ static METADATA: Metadata<'static> = Metadata::new("keyward", Level::INFO, None)
 
 impl Metric {
     /// Returns the counter of these values of the metric's labels, in their order; it is shown from then on.
-    #[must_use]
     pub fn counter(&self, values: &[&str]) -> Counter {
         installed();
         metrics::with_recorder(|recorder| recorder.register_counter(&self.key(values), &METADATA))
     }
 
-    #[must_use]
     pub fn gauge(&self, values: &[&str]) -> Gauge {
         installed();
         metrics::with_recorder(|recorder| recorder.register_gauge(&self.key(values), &METADATA))
     }
 
-    #[must_use]
     pub fn histogram(&self, values: &[&str]) -> Histogram {
         installed();
         metrics::with_recorder(|recorder| recorder.register_histogram(&self.key(values), &METADATA))
@@ -83,7 +80,6 @@ impl<L: Closed> Counters<L> {
         Self::by(|label| metric.counter(&[label.word()]))
     }
 
-    #[must_use]
     pub fn by(counter: impl Fn(L) -> Counter) -> Self {
         Self(L::ALL.iter().map(|label| counter(*label)).collect(), PhantomData)
     }
