@@ -191,10 +191,12 @@ mod tests {
     fn values_of_the_wrong_shape_are_problems() {
         let shown = problems("issuer = [\"x\"]\ndocs = 1.5\ncors = 5\n[listen]\nport = 1\n[cors]\n");
         assert!(!shown.is_empty());
-        let shown = problems("issuer = [\"x\"]\ndocs = 1.5\naudience = {}\n");
+        let shown = problems("issuer = [\"x\"]\ndocs = 1979-05-27\naudience = {}\n");
         assert!(
-            shown.contains("is an array") && shown.contains("type float") && shown.contains("[audience]"),
+            shown.contains("is an array") && shown.contains("type datetime") && shown.contains("[audience]"),
             "{shown}"
         );
+        let fine = problems("[telemetry]\nsampling_ratio = 0.25\n");
+        assert!(fine.starts_with("0 settings"), "{fine}");
     }
 }
