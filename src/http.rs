@@ -16,6 +16,8 @@ mod docs;
 mod error_pages;
 mod event_docs;
 mod forwarded;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod health;
 mod input;
 mod introspect;

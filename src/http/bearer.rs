@@ -53,7 +53,7 @@ impl FromRequestParts<Arc<App>> for Service {
 }
 
 /// Reads the user and the password of RFC 7617. Neither of ours has a character to be escaped.
-fn basic(value: &str) -> Option<(String, String)> {
+pub(super) fn basic(value: &str) -> Option<(String, String)> {
     let (scheme, encoded) = value.split_once(' ')?;
     let decoded = BASE64_STANDARD.decode(encoded.trim()).ok()?;
     let (id, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;

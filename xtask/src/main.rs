@@ -4,6 +4,7 @@
 mod bench;
 mod brokers;
 mod ci;
+mod fuzz;
 mod generate;
 mod node;
 mod postgres;
@@ -33,6 +34,9 @@ cargo xtask generate [--check]
 cargo xtask bench login|signup|me|jwks|refresh|mixed|memory|start|events|all|report
     Measures a release build, in turns with the limit that it is held against, and keeps the figures in
     target/bench. `all`, and `report` of what was measured last, write docs/performance.md.
+cargo xtask fuzz [TARGET [--seconds N]]
+    Fuzzes a parser of outside input, or each in turn, for a minute; needs a nightly compiler and
+    `cargo install cargo-fuzz`.
 cargo xtask ci
     All that a change must pass: fmt, clippy, rustdoc, cargo-deny, generate --check, test.";
 
@@ -56,6 +60,9 @@ fn run() -> Outcome {
         ["generate"] => generate::run(&workspace, false),
         ["generate", "--check"] => generate::run(&workspace, true),
         ["bench", what] => bench::run(&workspace, what),
+        ["fuzz"] => fuzz::run(&workspace, None, 60),
+        ["fuzz", target] => fuzz::run(&workspace, Some(target), 60),
+        ["fuzz", target, "--seconds", seconds] => fuzz::run(&workspace, Some(target), seconds.parse()?),
         ["ci"] => ci::run(&workspace),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
