@@ -17,12 +17,10 @@ use crate::http;
 use crate::report::{Bound, Percentiles, Report, Round};
 use crate::server::{CHEAP_HASHES, Server};
 use crate::sessions::credentials;
-use crate::{Outcome, Site};
+use crate::{Outcome, ROUNDS, Site};
 
 const SIGNUPS: usize = 200;
 const BACKLOG: u32 = 30_000;
-/// Fewer than elsewhere: a backlog takes a while to make.
-const BACKLOGS: usize = 3;
 /// The goals of the design.
 const GOAL_MS: f64 = 50.0;
 const GOAL_PER_SECOND: f64 = 5_000.0;
@@ -49,7 +47,7 @@ async fn measure(site: &Site, exchange: &Exchange) -> Outcome<Report> {
     drop(server);
 
     let pool = PgPoolOptions::new().max_connections(1).connect(&site.postgres).await?;
-    for _ in 0..BACKLOGS {
+    for _ in 0..ROUNDS {
         fill(&pool).await?;
         let server = Server::start(site, &database, &settings).await?;
         let started = Instant::now();

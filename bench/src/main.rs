@@ -38,7 +38,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// One side of a round lasts this long.
 const SLICE: Duration = Duration::from_secs(3);
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 /// In the order of the page that is made of them.
 const BENCHES: [&str; 9] = ["login", "signup", "me", "jwks", "refresh", "mixed", "memory", "start", "events"];
