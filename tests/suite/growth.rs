@@ -22,7 +22,8 @@ const GROW: [&str; 7] = [
         now() + interval '30 days'
      FROM generate_series(1, 20000) AS i",
     "INSERT INTO audit_log (id, occurred_at, event, user_id, request_id)
-     SELECT md5('a' || i)::uuid, now() - i * interval '1 minute', 'login_succeeded', md5('u' || i % 20000)::uuid, 'r'
+     SELECT (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint - i * 60000::bigint), 12, '0') || '70008000' || lpad(to_hex(i),
+        12, '0'))::uuid, now() - i * interval '1 minute', 'login_succeeded', md5('u' || i % 20000)::uuid, 'r'
      FROM generate_series(1, 40000) AS i",
     "INSERT INTO outbox SELECT md5('e' || i)::uuid, md5('u' || i)::uuid, 1, 'auth.user_created', now(),
         json_build_object('user_id', md5('u' || i)::uuid, 'email', 'user-' || i || '@example.com', 'email_verified', false,
@@ -65,6 +66,11 @@ async fn nothing_reads_a_large_table_from_end_to_end() {
     let one = format!("/admin/users/{}", user.id().await);
     admin.ask(Method::GET, &one).await.expect_status(200);
     admin.ask(Method::GET, &format!("{one}/sessions")).await.expect_status(200);
+    admin.ask(Method::GET, "/admin/audit?limit=20").await.expect_status(200);
+    admin
+        .ask(Method::GET, "/admin/audit?event=login_failed&since=2026-01-01T00:00:00Z")
+        .await
+        .expect_status(200);
     user.logout().await.expect_status(204);
     server.app.maintain("a test").await.expect("nothing else is at work");
     server.published().await;
