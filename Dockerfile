@@ -5,7 +5,7 @@
 #
 # How to run it, and what the build arguments are for: docs/deploy.md.
 
-# Any glibc system with this Rust, a C compiler and make does.
+# Any glibc system with this Rust, compilers of C and C++, and make does.
 ARG BUILDER=docker.io/library/rust:1.95.0-bookworm
 
 FROM ${BUILDER} AS source
