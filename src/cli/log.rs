@@ -1,3 +1,5 @@
+mod json;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, stderr, stdout};
@@ -9,6 +11,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry, fmt, reload};
 
+use self::json::JsonLine;
 use crate::config::{LogFormat, Settings};
 
 const BROKER_CLIENTS: [&str; 3] = ["lapin", "async_nats", "rdkafka"];
@@ -52,7 +55,7 @@ pub(super) fn start(settings: &Settings, stream: Stream) -> LevelHandle {
         let colours = if to_stdout { stdout().is_terminal() } else { stderr().is_terminal() };
         fmt::layer().with_writer(writer).with_ansi(colours).with_target(false).boxed()
     } else {
-        fmt::layer().with_writer(writer).json().flatten_event(true).with_current_span(false).boxed()
+        fmt::layer().with_writer(writer).event_format(JsonLine).boxed()
     };
     // The relay says what matters about a broker; the clients would put whole messages into a line.
     let broker = |target: &str| BROKER_CLIENTS.iter().any(|client| target.starts_with(client));
