@@ -1,12 +1,14 @@
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 
+use super::framing::Framing;
 use super::problem::{Code, FieldProblem, Problem};
 use super::strict_json;
 use crate::domain::{
@@ -18,6 +20,8 @@ pub(super) const LIMIT_DEFAULT: u16 = 50;
 const LIMIT_MAX: u16 = 200;
 const BODY_MAX: usize = 16 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// From the first byte of the head to the last of the body: a slow head leaves less time for the body.
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(14);
 
 /// A JSON body, taken strictly.
 pub(super) struct Json<T>(pub T);
@@ -27,7 +31,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         require_json(request.headers())?;
-        let bytes = body(request.into_body()).await?;
+        let bytes = body(request).await?;
         strict_json::read(&bytes).map(Self)
     }
 }
@@ -40,7 +44,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for OptionalJson<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let typed = require_json(request.headers());
-        let bytes = body(request.into_body()).await?;
+        let bytes = body(request).await?;
         if bytes.is_empty() {
             return Ok(Self(None));
         }
@@ -66,7 +70,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Form<T> {
         if !form && !untyped {
             return Err(unsupported());
         }
-        let bytes = body(request.into_body()).await?;
+        let bytes = body(request).await?;
         // Many clients name no type for a form without fields.
         if !form && !bytes.is_empty() {
             return Err(unsupported());
@@ -157,10 +161,12 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-async fn body(body: Body) -> Result<axum::body::Bytes, Problem> {
+async fn body(request: Request) -> Result<axum::body::Bytes, Problem> {
     use http_body_util::LengthLimitError;
     use std::error::Error as _;
-    match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, BODY_MAX)).await {
+    let head_took = request.extensions().get::<Arc<Framing>>().map(|framing| framing.head_took());
+    let timeout = BODY_TIMEOUT.min(ARRIVAL_TIMEOUT.saturating_sub(head_took.unwrap_or_default()));
+    match tokio::time::timeout(timeout, to_bytes(request.into_body(), BODY_MAX)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if error.source().is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) => {
             Err(Problem::new(Code::BodyTooLarge))

@@ -13,6 +13,7 @@ use futures_util::FutureExt as _;
 use super::caller::caller;
 use super::client_address::{ClientAddress, Proxies};
 use super::connection::Activity;
+use super::framing::Framing;
 use super::problem::{Code, Problem};
 use super::rate_limit;
 use super::request_log::Exchange;
@@ -89,6 +90,8 @@ pub(super) async fn surround(
     next: Next,
 ) -> Response {
     let under_way = request.extensions().get::<Arc<Activity>>().cloned().map(Activity::begin);
+    let framed = request.extensions().get::<Arc<Framing>>().cloned().map(Framing::begin);
+    let ambiguous = framed.as_ref().is_some_and(|framed| framed.ambiguous);
     let id = RequestId::of(request.headers(), &app);
     let client = proxies.client_of(&request);
     let exchange = Exchange::begin(metrics, &request, id.clone(), client);
@@ -107,6 +110,12 @@ pub(super) async fn surround(
         if !one_host {
             return problem_response(
                 Problem::new(Code::BadRequest).detail("exactly one Host header is needed"),
+            );
+        }
+        if ambiguous {
+            return problem_response(
+                Problem::new(Code::BadRequest)
+                    .detail("Content-Length and Transfer-Encoding exclude each other"),
             );
         }
         if refused {
@@ -133,7 +142,7 @@ pub(super) async fn surround(
         Some(body) => body.read_out().await,
         None => true,
     };
-    if !one_host || !read_out {
+    if !one_host || ambiguous || !read_out {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     exchange.end(&response, problem.as_ref());

@@ -11,6 +11,7 @@ use tokio::net::TcpSocket;
 use tokio::time::Instant;
 
 use super::connection::{Reception, places};
+use super::framing::LookingAtHeads;
 use super::management::{self, Management};
 use super::router;
 use super::tls::Certificate;
@@ -20,7 +21,7 @@ use crate::telemetry::CONNECTIONS_REFUSED;
 
 /// For the headers of a request, the first byte of an idle connection's next one included, and for a TLS handshake.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-const HEADERS_MAX: u16 = 16 * 1024;
+pub(super) const HEADERS_MAX: u16 = 16 * 1024;
 const HTTP2_STREAMS_MAX: u32 = 128;
 /// Bodies are small: nobody needs to send much before it is read.
 const HTTP2_STREAM_WINDOW: u32 = 64 * 1024;
@@ -128,9 +129,11 @@ async fn run(
         .initial_stream_window_size(HTTP2_STREAM_WINDOW)
         .initial_connection_window_size(HTTP2_CONNECTION_WINDOW);
     let service = routes.into_make_service_with_connect_info::<SocketAddr>();
-    let Some(certificate) = certificate else { return server.acceptor(reception).serve(service).await };
+    let Some(certificate) = certificate else {
+        return server.acceptor(LookingAtHeads(reception)).serve(service).await;
+    };
     let acceptor = RustlsAcceptor::new(certificate.config()).handshake_timeout(HEADER_TIMEOUT);
-    let serving = server.acceptor(acceptor.acceptor(reception)).serve(service);
+    let serving = server.acceptor(LookingAtHeads(acceptor.acceptor(reception))).serve(service);
     tokio::select! {
         served = serving => served,
         () = certificate.watch() => Ok(()),

@@ -18,7 +18,7 @@ const SLACK: Duration = Duration::from_secs(2);
 const NO_WAIT: Duration = Duration::from_secs(3);
 
 /// What a slow client sends at once; the rest comes byte by byte.
-const SLOW: [(&str, &str); 6] = [
+const SLOW: [(&str, &str); 7] = [
     ("", ""),
     ("", "GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: aaaaaaaaaaaaaaaaaaaa"),
     ("GET /health HTTP/1.1\r\nHost: x\r\n", "X-Slow: aaaaaaaaaaaaaaaaaaaaaaaa"),
@@ -29,6 +29,11 @@ const SLOW: [(&str, &str); 6] = [
     (
         "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
         "20\r\n{\"email\":\"aaaaaaaaaaaaaaaaaaaaaaa",
+    ),
+    // The head takes eight seconds of the time that both have.
+    (
+        "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n",
+        "X-Slow: aaaa\r\n\r\n{\"email\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaa",
     ),
     ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\0\0\0\u{4}\0\0\0\0\0"),
 ];

@@ -57,9 +57,8 @@ async fn ambiguous_requests_are_answered_once_and_the_connection_is_closed() {
         (post("Transfer-Encoding: \"chunked\"", &chunked), "400"),
         (post("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", &chunked), "400"),
         (post("Transfer-Encoding:\r\n chunked", &chunked), "400"),
-        // The stack takes chunked over a length; whatever follows is not believed.
-        (post(&format!("{plain}\r\nTransfer-Encoding: chunked"), &chunked), "401"),
-        (post(&format!("Transfer-Encoding: chunked\r\n{plain}"), &chunked), "401"),
+        (post(&format!("{plain}\r\nTransfer-Encoding: chunked"), &chunked), "400"),
+        (post(&format!("Transfer-Encoding: chunked\r\n{plain}"), &chunked), "400"),
         (post("Transfer-Encoding: chunked\r\nContent-Length: 6", "0\r\n\r\nX"), "400"),
         (post("Transfer-Encoding: chunked", "zz\r\n"), "400"),
         (post("Transfer-Encoding: chunked", "15;a\nb\r\n"), "400"),
