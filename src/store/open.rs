@@ -75,25 +75,26 @@ impl Store {
                 ("statement_timeout", "3500"),
                 ("lock_timeout", "3000"),
                 ("idle_in_transaction_session_timeout", "10000"),
+                // Every statement of ours goes by an index. A plan is made when a statement is prepared, perhaps of a
+                // table that is still small, and kept when it has grown: then it is not to read the whole table.
+                ("enable_seqscan", "off"),
+                ("enable_hashjoin", "off"),
+                ("enable_mergejoin", "off"),
             ])
         };
-        // The pool would only say that it waited in vain; a first connection of its own says why.
         let address = format!("{}:{}", connect.get_host(), connect.get_port());
-        let unreachable = |reason: String| StoreError::Unreachable { address: address.clone(), reason };
-        match tokio::time::timeout(ACQUIRE_TIMEOUT, connect.connect()).await {
-            Ok(Ok(first)) => first.close().await?,
-            Ok(Err(sqlx::Error::Io(error))) => return Err(unreachable(with_advice(error.to_string()))),
-            Ok(Err(sqlx::Error::Tls(error))) => return Err(unreachable(with_advice(error.to_string()))),
-            Ok(Err(error)) => return Err(error.into()),
-            Err(_) => {
-                return Err(unreachable(format!("no connection within {} s", ACQUIRE_TIMEOUT.as_secs())));
-            }
-        }
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .test_before_acquire(false)
-            .connect_lazy_with(connect);
+            .connect_lazy_with(connect.clone());
+        // The pool would only say that it waited in vain; a connection beside it says why. Together, since each takes
+        // two delayed acknowledgements to greet over TLS.
+        let ready = async {
+            drop(pool.acquire().await);
+            Ok(())
+        };
+        tokio::try_join!(first_connection(connect, address), ready)?;
         Ok(Self::Postgres(pool))
     }
 
@@ -104,6 +105,18 @@ impl Store {
             Self::Sqlite { writer, .. } => Some(writer.connect_options().get_filename().to_path_buf()),
             Self::Postgres(_) => None,
         }
+    }
+}
+
+/// Connects once, to say what is wrong when that fails.
+async fn first_connection(connect: PgConnectOptions, address: String) -> Result<(), StoreError> {
+    let unreachable = |reason: String| StoreError::Unreachable { address: address.clone(), reason };
+    match tokio::time::timeout(ACQUIRE_TIMEOUT, connect.connect()).await {
+        Ok(Ok(first)) => Ok(first.close().await?),
+        Ok(Err(sqlx::Error::Io(error))) => Err(unreachable(with_advice(error.to_string()))),
+        Ok(Err(sqlx::Error::Tls(error))) => Err(unreachable(with_advice(error.to_string()))),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(unreachable(format!("no connection within {} s", ACQUIRE_TIMEOUT.as_secs()))),
     }
 }
 

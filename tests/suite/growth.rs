@@ -12,7 +12,7 @@ const WHOLE_READS: &str = "SELECT relname || ' ' || seq_scan FROM pg_stat_user_t
      ORDER BY relname";
 
 /// Large enough that the planner would not think of reading all.
-const GROW: [&str; 7] = [
+const GROW: [&str; 6] = [
     "INSERT INTO users_auth SELECT md5('u' || i)::uuid, 'user-' || i || '@example.com', 'user-' || i || '@example.com',
         false, 'x', 'user', 'active', 0, 1, now() - i * interval '1 second', now()
      FROM generate_series(1, 20000) AS i",
@@ -34,29 +34,29 @@ const GROW: [&str; 7] = [
      FROM generate_series(1, 20000) AS i",
     "INSERT INTO login_failures
      SELECT md5('f' || i), 'untrusted', 3, 3, now(), now(), now() + interval '1 hour' FROM generate_series(1, 20000) AS i",
-    "ANALYZE",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_reads_a_large_table_from_end_to_end() {
-    let server = TestServer::start_with(&[("limits.enabled", "true")]).await;
+    let mut server = TestServer::start_with(&[("limits.enabled", "true")]).await;
     if server.database.kind == Kind::Sqlite {
         return;
     }
-    let admin = server.admin().await;
+    // What this prepares is planned for tables that are all but empty, and is to go by their indexes all the same.
+    let (admin, mut user) = (server.admin().await, server.user().await);
+    for _ in 0..6 {
+        user.me().await.expect_status(200);
+        user.refresh().await.expect_status(200);
+    }
     for statement in GROW {
         server.database.execute(statement).await;
     }
-    // What was prepared before was planned for empty tables.
-    let mut server = server.restart().await;
     let before = server.database.texts(WHOLE_READS).await;
 
-    let mut user = server.user().await;
     user.login_as(&unique_email(), PASSWORD).await.expect_status(401);
     user.me().await.expect_status(200);
     user.refresh().await.expect_status(200);
     user.ask(Method::GET, "/auth/sessions").await.expect_status(200);
-    let admin = admin.at(server.url());
     let page = admin.ask(Method::GET, "/admin/users?limit=20").await.expect_status(200);
     admin
         .ask(Method::GET, &format!("/admin/users?limit=20&cursor={}", page.text("next_cursor")))
