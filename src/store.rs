@@ -78,19 +78,22 @@ impl Store {
         F: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T, E> + Send + 'static,
     {
         let store = self.clone();
-        self.run(name, async move {
-            let mut tx = store.begin().await?;
-            match work(&mut tx).await {
-                Ok(value) => {
-                    tx.commit().await?;
-                    Ok(value)
+        self.run(
+            name,
+            Box::pin(async move {
+                let mut tx = store.begin().await?;
+                match work(&mut tx).await {
+                    Ok(value) => {
+                        tx.commit().await?;
+                        Ok(value)
+                    }
+                    Err(error) => {
+                        tx.rollback().await?;
+                        Err(error)
+                    }
                 }
-                Err(error) => {
-                    tx.rollback().await?;
-                    Err(error)
-                }
-            }
-        })
+            }),
+        )
         .await
     }
 
@@ -102,12 +105,15 @@ impl Store {
         F: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T, E> + Send + 'static,
     {
         let store = self.clone();
-        self.run(name, async move {
-            let mut tx = store.reader().await?;
-            let result = work(&mut tx).await;
-            tx.release();
-            result
-        })
+        self.run(
+            name,
+            Box::pin(async move {
+                let mut tx = store.reader().await?;
+                let result = work(&mut tx).await;
+                tx.release();
+                result
+            }),
+        )
         .await
     }
 
@@ -119,15 +125,18 @@ impl Store {
         F: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T, E> + Send + 'static,
     {
         let store = self.clone();
-        self.run(name, async move {
-            let mut tx = store.writer().await?;
-            let result = work(&mut tx).await;
-            match &result {
-                Ok(_) => tx.release_committed(),
-                Err(_) => tx.release(),
-            }
-            result
-        })
+        self.run(
+            name,
+            Box::pin(async move {
+                let mut tx = store.writer().await?;
+                let result = work(&mut tx).await;
+                match &result {
+                    Ok(_) => tx.release_committed(),
+                    Err(_) => tx.release(),
+                }
+                result
+            }),
+        )
         .await
     }
 

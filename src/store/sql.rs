@@ -7,7 +7,7 @@ use std::time::Instant;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Arguments as _, Postgres, Row as _, Sqlite};
+use sqlx::{Arguments as _, Database, Pool, Postgres, Row as _, Sqlite};
 
 use super::columns::Column;
 use super::{Store, StoreError, audit_log, measures};
@@ -47,8 +47,8 @@ impl Store {
     pub(super) async fn writer(&self) -> Result<Tx, StoreError> {
         let begun = Instant::now();
         let acquired = match self {
-            Self::Sqlite { writer, .. } => writer.acquire().await.map(Connection::Sqlite),
-            Self::Postgres(pool) => pool.acquire().await.map(Connection::Postgres),
+            Self::Sqlite { writer, .. } => acquire(writer).await.map(Connection::Sqlite),
+            Self::Postgres(pool) => acquire(pool).await.map(Connection::Postgres),
         };
         Ok(Tx::new(measures::acquired(begun, acquired)?))
     }
@@ -56,10 +56,19 @@ impl Store {
     pub(super) async fn reader(&self) -> Result<Tx, StoreError> {
         let begun = Instant::now();
         let acquired = match self {
-            Self::Sqlite { readers, .. } => readers.acquire().await.map(Connection::Sqlite),
-            Self::Postgres(pool) => pool.acquire().await.map(Connection::Postgres),
+            Self::Sqlite { readers, .. } => acquire(readers).await.map(Connection::Sqlite),
+            Self::Postgres(pool) => acquire(pool).await.map(Connection::Postgres),
         };
         Ok(Tx::new(measures::acquired(begun, acquired)?))
+    }
+}
+
+/// Boxed where it may have to connect: a future with a whole handshake in it would be copied at every step of every
+/// piece of work, also of those that find a connection ready.
+async fn acquire<DB: Database>(pool: &Pool<DB>) -> Result<PoolConnection<DB>, sqlx::Error> {
+    match pool.try_acquire() {
+        Some(connection) => Ok(connection),
+        None => Box::pin(pool.acquire()).await,
     }
 }
 
