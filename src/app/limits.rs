@@ -1,5 +1,6 @@
 //! What is limited, by whom it is counted, and what is given back. Charged before anything dear.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 
 use aws_lc_rs::hmac;
@@ -20,6 +21,8 @@ struct Enabled {
     limiter: Limiter,
     /// Of every request, so it is not to cost a question to Redis.
     flood: Limiter,
+    /// Names addresses for it: nobody else is to understand them, so a cheaper hash will do.
+    flood_names: RandomState,
     rates: LimitSettings,
     let_through: Counters<Policy>,
     refused: Counters<Policy>,
@@ -46,7 +49,15 @@ impl Limits {
             move |policy: Policy| LIMIT_DECISIONS.counter(&[policy.as_str(), decision])
         };
         let (let_through, refused) = (Counters::by(decided("let_through")), Counters::by(decided("refused")));
-        Ok(Self(Some(Box::new(Enabled { limiter, flood, rates, let_through, refused, identifiers }))))
+        Ok(Self(Some(Box::new(Enabled {
+            limiter,
+            flood,
+            rates,
+            let_through,
+            refused,
+            identifiers,
+            flood_names: RandomState::new(),
+        }))))
     }
 }
 
@@ -66,6 +77,13 @@ impl Enabled {
     /// Callers without an address, which only a defect would make, are counted as one.
     fn address(&self, ip: Option<IpAddr>) -> Tag {
         self.tag("address", ip.map(|ip| ip.to_string()).unwrap_or_default().as_bytes())
+    }
+
+    fn flood_name(&self, ip: Option<IpAddr>) -> Tag {
+        let halves = [0_u8, 1].map(|half| self.flood_names.hash_one((half, ip)).to_ne_bytes());
+        let mut tag = [0; 16];
+        tag.iter_mut().zip(halves.as_flattened()).for_each(|(to, from)| *to = *from);
+        Tag(tag)
     }
 
     fn limit(&self, policy: Policy) -> Limit {
@@ -125,8 +143,8 @@ impl App {
     /// Lets a request in, whatever it is about. Only a flood is refused here, by each server for itself.
     pub async fn admit(&self, caller: &Caller) -> Result<(), Error> {
         let Some(limits) = &self.limits.0 else { return Ok(()) };
-        let taken =
-            limits.flood.take(limits.address(caller.limited_as()), &[limits.limit(Policy::PerIp)]).await;
+        let whose = limits.flood_name(caller.limited_as());
+        let taken = limits.flood.take(whose, &[limits.limit(Policy::PerIp)]).await;
         taken.map(|_| limits.let_through.increment(Policy::PerIp)).map_err(|refused| limits.refuse(&refused))
     }
 
