@@ -22,6 +22,7 @@ pub(crate) trait Client: Send + 'static {
 }
 
 /// One request, again and again.
+#[derive(Clone)]
 pub(crate) struct Same(pub(crate) Vec<u8>);
 
 impl Client for Same {

@@ -6,6 +6,7 @@ mod chart;
 mod database;
 mod empty;
 mod events;
+mod growth;
 mod hashes;
 mod http;
 mod jwks;
@@ -43,6 +44,9 @@ const ROUNDS: usize = 3;
 /// In the order of the page that is made of them.
 const BENCHES: [&str; 9] = ["login", "signup", "me", "jwks", "refresh", "mixed", "memory", "start", "events"];
 
+/// Takes gigabytes and minutes, so it is not one of all; `docs/capacity.md` has its figures.
+const GROWTH: &str = "growth";
+
 /// What a measurement works with.
 struct Site {
     /// The release build of Keyward.
@@ -62,11 +66,11 @@ async fn main() -> ExitCode {
         ["empty"] => empty::serve().await,
         ["report", target] => page::write(&results(target)),
         ["all", target, postgres, amqp] => all(target, postgres, amqp).await,
-        [bench, target, postgres, amqp] if BENCHES.contains(bench) => {
+        [bench, target, postgres, amqp] if BENCHES.contains(bench) || *bench == GROWTH => {
             run(bench, target, postgres, amqp).await
         }
         _ => Err(format!(
-            "usage: keyward-bench all|{} TARGET_FOLDER POSTGRES_URL AMQP_URL, or keyward-bench report TARGET_FOLDER",
+            "usage: keyward-bench all|{}|{GROWTH} TARGET_FOLDER POSTGRES_URL AMQP_URL, or keyward-bench report TARGET_FOLDER",
             BENCHES.join("|")
         )
         .into()),
@@ -110,6 +114,7 @@ async fn measure(bench: &str, site: &Site) -> Outcome<Report> {
         "mixed" => mixed::run(site).await,
         "memory" => memory::run(site).await,
         "start" => start::run(site).await,
+        GROWTH => growth::run(site).await,
         _ => events::run(site).await,
     }
 }
