@@ -16,6 +16,7 @@ mod docs;
 mod error_pages;
 mod event_docs;
 mod forwarded;
+mod framing;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod health;
