@@ -112,7 +112,8 @@ async fn of_parallel_failures_ten_are_looked_at_and_none_is_lost() {
         }
         let statuses = attempts.join_all().await;
         let of = |status| statuses.iter().filter(|found| **found == status).count();
-        assert_eq!((of(401), of(429)), (10, 190), "{statuses:?}");
+        // A machine that is too busy turns some away, which is no attempt.
+        assert_eq!((of(401), of(429) + of(503)), (10, 190), "{statuses:?}");
         let database = &server.database;
         assert_eq!(database.number("SELECT in_a_row FROM login_failures").await, 10);
         let count = "SELECT count(*) FROM audit_log WHERE event = 'login_failed'";
