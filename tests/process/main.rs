@@ -23,6 +23,10 @@ mod crash;
 #[cfg(test)]
 mod deploy;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
+mod doctor_rows;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod events_commands;
