@@ -3,6 +3,7 @@
 
 mod admin;
 mod audit;
+mod backup;
 mod batches;
 mod calibration;
 mod clients;
@@ -49,6 +50,7 @@ use tokio::time::Instant;
 
 pub use admin::Admin;
 pub use audit::AuditLog;
+pub use backup::{Backup, BackupError, backup};
 use batches::Batches;
 pub use calibration::{HashCost, hash_cost};
 pub use clients::ServiceClient;

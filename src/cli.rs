@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0, 1 failure, 2 usage, 69 a dependency is away, 78 configuration.
 
 mod audit;
+mod backup;
 mod clients;
 mod config;
 mod doctor;
@@ -92,6 +93,11 @@ enum Command {
     Events(events::Arguments),
     /// Read the audit log, and delete old records; works beside a running server
     Audit(audit::Arguments),
+    /// Copy the embedded database into a file; works beside a running server
+    ///
+    /// The copy is checked, it is its owner's alone, and it is whole under its name or not there. The master key is not in
+    /// it: a backup by itself must not be enough to make tokens. A PostgreSQL is backed up by its own tools.
+    Backup(backup::Arguments),
     /// Measure what password hashes cost on this machine
     Password(password::Arguments),
     /// Look at everything that a server needs, and say what is wrong and what to do about it
@@ -178,6 +184,7 @@ async fn run(arguments: Arguments) -> Result<(), Exit> {
         Some(Command::Keys(arguments)) => keys::run(&settings, arguments).await,
         Some(Command::Events(arguments)) => Box::pin(events::run(&settings, arguments)).await,
         Some(Command::Audit(arguments)) => audit::run(&settings, arguments).await,
+        Some(Command::Backup(arguments)) => backup::run(&settings, arguments).await,
         Some(Command::Password(arguments)) => password::run(&settings, arguments).await,
         Some(Command::Doctor(arguments)) => Box::pin(doctor::run(&settings, arguments)).await,
         Some(Command::Healthcheck) => healthcheck::run(&settings).await,

@@ -5,6 +5,7 @@
 //! that a client who hangs up cannot leave half of it behind.
 
 mod audit_log;
+mod backup;
 mod batcher;
 mod budget;
 mod clients;
@@ -35,6 +36,7 @@ use sqlx::{PgPool, SqlitePool};
 use crate::telemetry::Span;
 
 pub use audit_log::{AuditGuard, AuditPage};
+pub use backup::CopyState;
 pub use batcher::{Batcher, Group};
 pub use budget::{unhurried, with_budget};
 pub use clients::ClientRow;
