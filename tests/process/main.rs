@@ -67,4 +67,6 @@ mod tls;
 #[cfg(test)]
 mod traces;
 #[cfg(test)]
+mod upgrade;
+#[cfg(test)]
 mod users;
