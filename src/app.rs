@@ -3,9 +3,11 @@
 
 mod admin;
 mod audit;
+mod backup;
 mod batches;
 mod calibration;
 mod clients;
+mod doctor;
 mod email_in_logs;
 mod error;
 mod introspection;
@@ -48,9 +50,11 @@ use tokio::time::Instant;
 
 pub use admin::Admin;
 pub use audit::AuditLog;
+pub use backup::{Backup, BackupError, backup};
 use batches::Batches;
 pub use calibration::{HashCost, hash_cost};
 pub use clients::ServiceClient;
+pub use doctor::{Fault, Finding, Level, examine, mistakes};
 pub use email_in_logs::EmailInLogs;
 pub use error::{Error, StartError};
 pub use introspection::{ActiveToken, TokenKind};

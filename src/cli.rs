@@ -1,8 +1,10 @@
 //! The command line. Exit codes: 0, 1 failure, 2 usage, 69 a dependency is away, 78 configuration.
 
 mod audit;
+mod backup;
 mod clients;
 mod config;
+mod doctor;
 mod events;
 mod healthcheck;
 mod keys;
@@ -16,12 +18,16 @@ mod users;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 use crate::app::{Error, StartError};
 use crate::config::{Description, Problems, Settings, Sources, load};
 use crate::random;
+
+/// How long threads that still work are waited for at the end.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Auth service: sign-up, login, JWTs, rotating refresh tokens, events that are never lost.
 ///
@@ -87,8 +93,20 @@ enum Command {
     Events(events::Arguments),
     /// Read the audit log, and delete old records; works beside a running server
     Audit(audit::Arguments),
+    /// Copy the embedded database into a file; works beside a running server
+    ///
+    /// The copy is checked, it is its owner's alone, and it is whole under its name or not there. The master key is not in
+    /// it: a backup by itself must not be enough to make tokens. A PostgreSQL is backed up by its own tools.
+    Backup(backup::Arguments),
     /// Measure what password hashes cost on this machine
     Password(password::Arguments),
+    /// Look at everything that a server needs, and say what is wrong and what to do about it
+    ///
+    /// Changes nothing, works beside running servers, and tells no secret.
+    ///
+    /// Exit codes: 0 without a problem (notes and warnings are none); 78 when a setting, a file or a key is wrong; else 1
+    /// when anything else is; 69 when all that is wrong is that something is away, so that waiting may help.
+    Doctor(doctor::Arguments),
     /// Ask a running server whether it is ready: exit code 0 or 1
     Healthcheck,
     /// Print the OpenAPI document
@@ -145,7 +163,10 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return report(&Exit::failure(format!("cannot start the runtime: {error}"))),
     };
-    match runtime.block_on(run(arguments)) {
+    let outcome = runtime.block_on(run(arguments));
+    // Whatever still hangs (a name that is looked up, a file system that is away) holds nothing that is needed.
+    runtime.shutdown_timeout(LAST_WAIT);
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => report(&exit),
     }
@@ -163,7 +184,9 @@ async fn run(arguments: Arguments) -> Result<(), Exit> {
         Some(Command::Keys(arguments)) => keys::run(&settings, arguments).await,
         Some(Command::Events(arguments)) => Box::pin(events::run(&settings, arguments)).await,
         Some(Command::Audit(arguments)) => audit::run(&settings, arguments).await,
+        Some(Command::Backup(arguments)) => backup::run(&settings, arguments).await,
         Some(Command::Password(arguments)) => password::run(&settings, arguments).await,
+        Some(Command::Doctor(arguments)) => Box::pin(doctor::run(&settings, arguments)).await,
         Some(Command::Healthcheck) => healthcheck::run(&settings).await,
         Some(Command::Openapi) => {
             print(&crate::http::openapi_document());
@@ -188,9 +211,13 @@ impl SettingFlags {
     }
 
     fn load_as(&self, for_a_server: bool) -> Result<(Settings, Description), Exit> {
+        Ok(self.try_load(for_a_server)?)
+    }
+
+    fn try_load(&self, for_a_server: bool) -> Result<(Settings, Description), Problems> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let sources = Sources::from_process(self.flags(), self.config.clone());
-        Ok(load(&Sources { for_a_server, ..sources }, cores, random::bytes)?)
+        load(&Sources { for_a_server, ..sources }, cores, random::bytes)
     }
 
     fn flags(&self) -> Vec<(String, String)> {

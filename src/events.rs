@@ -54,6 +54,15 @@ pub enum Receipt {
     NoSubscriber,
 }
 
+/// What a look at a place showed. It left nothing there, and no subscriber has seen anything of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// It would take an event, as far as can be told without one; the words say how far that is.
+    Ready(String),
+    /// It works, and what events go into is not there before the first of them.
+    Unmade(String),
+}
+
 /// Why an event is not published, by what is to be done about it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PublishError {
@@ -147,6 +156,20 @@ impl Publisher {
         }
     }
 
+    /// Asks the place by the way that events take, over a connection of its own. Nothing is made there, nothing stays there,
+    /// and no event that was made up reaches anybody: what may be asked without that differs, and each place says why.
+    /// `Refused` is a place that works and would not take events.
+    pub async fn look(&self) -> Result<Look, PublishError> {
+        match &self.place {
+            Place::Log => Ok(Look::Ready("events are lines of the log".to_owned())),
+            Place::Amqp(amqp) => in_time(amqp.look()).await,
+            #[cfg(feature = "kafka")]
+            Place::Kafka(kafka) => in_time(kafka.look()).await,
+            Place::Nats(nats) => in_time(nats.look()).await,
+            Place::Webhook(webhook) => in_time(webhook.look()).await,
+        }
+    }
+
     /// Parts from the place in order; what is not confirmed by then stays in the outbox.
     pub async fn close(&self) {
         match &self.place {
@@ -159,10 +182,8 @@ impl Publisher {
     }
 }
 
-async fn in_time(
-    publishing: impl Future<Output = Result<Receipt, PublishError>>,
-) -> Result<Receipt, PublishError> {
-    match tokio::time::timeout(PUBLISH_TIMEOUT, publishing).await {
+async fn in_time<T>(asking: impl Future<Output = Result<T, PublishError>>) -> Result<T, PublishError> {
+    match tokio::time::timeout(PUBLISH_TIMEOUT, asking).await {
         Ok(outcome) => outcome,
         Err(_) => Err(PublishError::Away(format!("no answer within {} s", PUBLISH_TIMEOUT.as_secs()))),
     }

@@ -4,6 +4,7 @@
 
 mod gcra;
 mod link;
+mod look;
 mod memory;
 mod shared;
 mod standing;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+pub use look::{RedisLook, look_at_redis};
 pub use shared::Shared;
 pub use standing::{Standing, note, noting};
 

@@ -5,6 +5,7 @@
 //! that a client who hangs up cannot leave half of it behind.
 
 mod audit_log;
+mod backup;
 mod batcher;
 mod budget;
 mod clients;
@@ -14,6 +15,7 @@ mod grants;
 mod installation;
 mod leases;
 mod login_failures;
+mod look;
 mod measures;
 mod migrations;
 mod open;
@@ -34,6 +36,7 @@ use sqlx::{PgPool, SqlitePool};
 use crate::telemetry::Span;
 
 pub use audit_log::{AuditGuard, AuditPage};
+pub use backup::CopyState;
 pub use batcher::{Batcher, Group};
 pub use budget::{unhurried, with_budget};
 pub use clients::ClientRow;
@@ -43,8 +46,8 @@ pub use installation::MasterKeyRow;
 pub use leases::{HeldLease, Lease};
 pub use login_failures::FailuresKey;
 pub use measures::PoolState;
-pub use migrations::{AppliedMigration, Migrations};
-pub use open::{DatabaseOptions, Location};
+pub use migrations::{AppliedMigration, Migrations, SchemaState};
+pub use open::{DatabaseOptions, Location, SQLITE_ENGINE_MIN};
 pub use outbox::{Delivery, DeliveryOutcome};
 pub use outbox_history::OutboxPosition;
 pub use outbox_notices::OutboxListener;

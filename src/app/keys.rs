@@ -227,7 +227,7 @@ pub(super) async fn token_epoch(store: &Store) -> Result<i64, StoreError> {
         .await
 }
 
-async fn published(store: &Store) -> Result<Vec<SigningKeyRow>, StoreError> {
+pub(super) async fn published(store: &Store) -> Result<Vec<SigningKeyRow>, StoreError> {
     store
         .read("signing_keys_published", |tx| Box::pin(async move { tx.signing_keys_published().await }))
         .await
@@ -350,7 +350,7 @@ fn reseal(keyring: &Keyring, row: &SigningKeyRow) -> Result<(KeyId, Vec<u8>), Er
     keyring.seal(&context(kid), &plain).map_err(|error| broken(kid, &error))
 }
 
-fn open(keyring: &Keyring, row: &SigningKeyRow) -> Result<SigningKey, Error> {
+pub(super) fn open(keyring: &Keyring, row: &SigningKeyRow) -> Result<SigningKey, Error> {
     let kid = &row.stage.kid;
     let pkcs8 = keyring
         .open(&context(kid), row.master_key, &row.sealed_private)

@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -25,13 +25,14 @@ pub(super) async fn keyring(
 ) -> Result<Keyring, StartError> {
     let known =
         store.read("master_keys_list", |tx| Box::pin(async move { tx.master_keys_list().await })).await?;
-    let configured = match &settings.master_key {
-        Some(keys) => keys.clone(),
-        None => from_file(&settings.data_dir, known.is_empty())?,
+    let keyring = match present(settings)? {
+        Some(keyring) => keyring,
+        None if known.is_empty() => {
+            let path = path(&settings.data_dir);
+            of(&parse(&path, &create(&settings.data_dir, &path)?)?)
+        }
+        None => return Err(missing(&settings.data_dir)),
     };
-    let mut configured = configured.iter().map(|key| MasterKey::new(&Zeroizing::new(*key.expose())));
-    let current = configured.next().ok_or_else(|| StartError::Internal("no master key".to_owned()))?;
-    let keyring = Keyring::new(current, configured.collect());
     check(&keyring, &known)?;
     // Before anything is written: a key that came to nothing must not be asked of the next replica.
     keys::check_openable(store, &keyring).await?;
@@ -56,7 +57,7 @@ pub(super) async fn keyring(
     Ok(keyring)
 }
 
-fn check(keyring: &Keyring, known: &[MasterKeyRow]) -> Result<(), StartError> {
+pub(super) fn check(keyring: &Keyring, known: &[MasterKeyRow]) -> Result<(), StartError> {
     for row in known {
         let key = keyring.find(row.key_id);
         if key.is_none() && row.retired {
@@ -73,22 +74,41 @@ fn check(keyring: &Keyring, known: &[MasterKeyRow]) -> Result<(), StartError> {
     Ok(())
 }
 
-fn from_file(data_dir: &Path, new_database: bool) -> Result<MasterKeys, StartError> {
-    let path = data_dir.join(FILE_NAME);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => Zeroizing::new(text),
-        Err(error) if error.kind() == ErrorKind::NotFound && new_database => create(data_dir, &path)?,
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(StartError::Configuration(format!(
-                "the database in {} has data, but {} is missing\n  fix: restore the file from a backup; \
-                 no new key was made, since it could not read what the old one sealed",
-                data_dir.display(),
-                path.display()
-            )));
-        }
-        Err(error) => return Err(unusable(&path, &error)),
-    };
-    MasterKeys::parse(text.trim()).map_err(|error| unusable(&path, &error))
+/// Returns the keyring that the settings or the file make; `None` where there is no file yet.
+pub(super) fn present(settings: &Settings) -> Result<Option<Keyring>, StartError> {
+    if let Some(keys) = &settings.master_key {
+        return Ok(Some(of(keys)));
+    }
+    let path = path(&settings.data_dir);
+    match fs::read_to_string(&path).map(Zeroizing::new) {
+        Ok(text) => parse(&path, &text).map(|keys| Some(of(&keys))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unusable(&path, &error)),
+    }
+}
+
+/// The file of the embedded mode.
+pub(super) fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join(FILE_NAME)
+}
+
+/// Says that there are rows which only a lost key could read.
+pub(super) fn missing(data_dir: &Path) -> StartError {
+    StartError::Configuration(format!(
+        "the database in {} has data, but {} is missing\n  fix: restore the file from a backup; \
+         no new key was made, since it could not read what the old one sealed",
+        data_dir.display(),
+        path(data_dir).display()
+    ))
+}
+
+fn of(keys: &MasterKeys) -> Keyring {
+    let key = |key: &config::MasterKey| MasterKey::new(&Zeroizing::new(*key.expose()));
+    Keyring::new(key(keys.current()), keys.iter().skip(1).map(key).collect())
+}
+
+fn parse(path: &Path, text: &str) -> Result<MasterKeys, StartError> {
+    MasterKeys::parse(text.trim()).map_err(|error| unusable(path, &error))
 }
 
 /// Makes the key under another name first: a file called `master.key` is whole, whatever happens to us meanwhile.
@@ -116,7 +136,12 @@ fn create(data_dir: &Path, path: &Path) -> Result<Zeroizing<String>, StartError>
 
 /// Makes the data folder, readable by its owner alone.
 pub fn create_data_dir(path: &Path) -> Result<(), StartError> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| unusable(path, &error))
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
+        StartError::Configuration(format!(
+            "the data folder {} cannot be made: {error}\n  fix: give data_dir a folder that this user can make or write",
+            path.display()
+        ))
+    })
 }
 
 fn unusable(path: &Path, error: &dyn std::fmt::Display) -> StartError {

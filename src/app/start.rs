@@ -19,7 +19,7 @@ use crate::events::Publisher;
 use crate::store::{DatabaseOptions, Location, Store};
 
 /// Replicas' clocks may differ by this much before tokens of one are "from the future" at another.
-const CLOCK_SKEW_SECONDS: u32 = 30;
+pub(super) const CLOCK_SKEW_SECONDS: u32 = 30;
 
 /// Opens the database without touching its schema.
 async fn open_store(settings: &Settings) -> Result<Store, StartError> {
@@ -165,7 +165,7 @@ impl App {
     }
 }
 
-fn database_options(settings: &Settings) -> DatabaseOptions {
+pub(super) fn database_options(settings: &Settings) -> DatabaseOptions {
     DatabaseOptions {
         max_connections: settings.database.max_connections,
         transaction_pooler: settings.database.pooler == Pooler::Transaction,
@@ -229,7 +229,7 @@ fn password_policy(settings: &Settings) -> PasswordPolicy {
     }
 }
 
-fn key_rules(settings: &Settings) -> KeyRules {
+pub(super) fn key_rules(settings: &Settings) -> KeyRules {
     let algorithm = algorithm(settings.token.algorithm);
     KeyRules {
         algorithm,

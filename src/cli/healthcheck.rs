@@ -1,4 +1,4 @@
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -12,24 +12,13 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// the healthcheck of a container knows no other.
 pub(super) async fn run(flags: &SettingFlags) -> Result<(), Exit> {
     let (settings, _) = flags.load().map_err(|exit| Exit { code: 1, ..exit })?;
-    let address = reachable(settings.management_listen);
+    let address = settings.probe_address();
     match tokio::time::timeout(TIMEOUT, status_line(address)).await {
         Ok(Ok(line)) if line.starts_with("HTTP/1.1 200 ") => Ok(()),
         Ok(Ok(line)) => Err(Exit::failure(format!("{address} is not ready: {line}"))),
         Ok(Err(error)) => Err(Exit::failure(format!("{address}: {error}"))),
         Err(_) => Err(Exit::failure(format!("{address} did not answer within {} s", TIMEOUT.as_secs()))),
     }
-}
-
-/// A listener on every address is reached on the loopback one.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address.ip() {
-            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    address
 }
 
 /// The management listener speaks plain HTTP, and one line of the answer says it all.

@@ -69,8 +69,12 @@ async fn warn_of_audit_role(app: &App) {
 fn serve_lock(settings: &Settings) -> Result<Option<File>, Exit> {
     let DatabaseUrl::Sqlite { path } = &settings.database_url else { return Ok(None) };
     let lock_path = path.with_extension("lock");
-    let unusable =
-        |error: &dyn std::fmt::Display| Exit::configuration(format!("{}: {error}", lock_path.display()));
+    let unusable = |error: &dyn std::fmt::Display| {
+        let lock_path = lock_path.display();
+        Exit::configuration(format!(
+            "{lock_path} cannot be written: {error}\n  fix: give data_dir a folder that this user can write"
+        ))
+    };
     create_data_dir(lock_path.parent().unwrap_or(Path::new(".")))?;
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
     let file = file.map_err(|error| unusable(&error))?;

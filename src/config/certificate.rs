@@ -5,7 +5,7 @@ use std::{fmt, fs, io, path::Path, sync::Arc, time::Duration};
 use rustls::crypto::aws_lc_rs;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::{self, PemObject as _};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use webpki::{EndEntityCert, KeyUsage};
 use zeroize::Zeroizing;
 
@@ -90,6 +90,18 @@ impl CertificatePem {
             };
             (KEY, Mistake::new(message, KEY_FIX))
         })
+    }
+}
+
+impl ServerCertificate {
+    /// Tells whether clients that look for this host, a name or an address, accept it.
+    #[must_use]
+    pub fn is_for(&self, host: &str) -> bool {
+        // URLs have IPv6 between brackets.
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let own = self.certified_key.end_entity_cert().ok().and_then(|own| EndEntityCert::try_from(own).ok());
+        let name = ServerName::try_from(host).ok();
+        own.zip(name).is_some_and(|(own, name)| own.verify_is_valid_for_subject_name(&name).is_ok())
     }
 }
 

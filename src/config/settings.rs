@@ -2,7 +2,9 @@
 //!
 //! Field names are key names, so that a search for one finds the other.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -47,6 +49,21 @@ pub struct Settings {
     pub telemetry: TelemetrySettings,
     /// What is allowed and yet probably not meant; log each at the start.
     pub warnings: Vec<String>,
+}
+
+impl Settings {
+    /// Where a probe on this machine reaches the management listener: one on every address, on the loopback one.
+    #[must_use]
+    pub fn probe_address(&self) -> SocketAddr {
+        let mut address = self.management_listen;
+        if address.ip().is_unspecified() {
+            address.set_ip(match address.ip() {
+                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        address
+    }
 }
 
 /// Lengths in code points.

@@ -1,3 +1,5 @@
+mod look;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -75,21 +77,27 @@ impl Amqp {
     }
 
     async fn connect(&self) -> Result<Open, lapin::Error> {
-        let properties = ConnectionProperties::default().with_connection_name("keyward relay".into());
+        let connection = self.dial("keyward relay").await?;
+        let channel = connection.create_channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        self.declare(&channel, DURABLE).await?;
+        Ok(Open { connection, channel })
+    }
+
+    async fn declare(&self, channel: &Channel, options: ExchangeDeclareOptions) -> Result<(), lapin::Error> {
+        let exchange = self.exchange.clone();
+        channel.exchange_declare(exchange, ExchangeKind::Topic, options, FieldTable::default()).await
+    }
+
+    async fn dial(&self, name: &str) -> Result<Connection, lapin::Error> {
+        let properties = ConnectionProperties::default().with_connection_name(name.into());
         let cert_chain = match &self.ca {
             Some(ca) => Some(tokio::fs::read_to_string(ca).await?),
             None => None,
         };
         let tls = OwnedTLSConfig { identity: None, cert_chain };
         let runtime = lapin::runtime::default_runtime()?;
-        let connection = Connection::connect_with_config(self.url.expose(), properties, tls, runtime).await?;
-        let channel = connection.create_channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-        channel
-            .exchange_declare(self.exchange.clone(), ExchangeKind::Topic, durable, FieldTable::default())
-            .await?;
-        Ok(Open { connection, channel })
+        Connection::connect_with_config(self.url.expose(), properties, tls, runtime).await
     }
 
     /// Before the runtime stops, or its input and output would end in the middle of a frame.
@@ -99,6 +107,15 @@ impl Amqp {
         let _ = timeout(Duration::from_secs(1), closed).await;
     }
 }
+
+/// What the relay declares. Field by field, since the default is no constant.
+const DURABLE: ExchangeDeclareOptions = ExchangeDeclareOptions {
+    passive: false,
+    durable: true,
+    auto_delete: false,
+    internal: false,
+    nowait: false,
+};
 
 impl std::fmt::Debug for Open {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

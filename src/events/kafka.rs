@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::link::Link;
-use super::{Message, PublishError, Receipt, authorities};
+use super::{Look, Message, PublishError, Receipt, authorities};
 use crate::config::{KafkaLogin, KafkaTarget, SaslMechanism};
 use client::Client;
 
@@ -75,6 +75,10 @@ impl Kafka {
         let record =
             FutureRecord::to(&self.topic).key(key.as_str()).payload(message.body.as_slice()).headers(headers);
         client.send(record).await
+    }
+
+    pub(super) async fn look(&self) -> Result<Look, PublishError> {
+        client::look(&self.config, &self.topic).await
     }
 
     /// Joins the threads of librdkafka, for which it must not take long.

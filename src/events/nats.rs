@@ -1,3 +1,5 @@
+mod look;
+
 use std::time::Duration;
 
 use async_nats::jetstream::context::PublishErrorKind;
@@ -105,6 +107,12 @@ impl Nats {
     }
 
     async fn connect(&self) -> Result<Open, PublishError> {
+        let open = self.dial().await?;
+        self.ensure_stream(&open.jetstream).await?;
+        Ok(open)
+    }
+
+    async fn dial(&self) -> Result<Open, PublishError> {
         let (lost_sender, lost) = watch::channel(None);
         let mut options = ConnectOptions::new()
             .name("keyward relay")
@@ -136,18 +144,15 @@ impl Nats {
             .timeout(ANSWER_TIMEOUT)
             .ack_timeout(ANSWER_TIMEOUT)
             .build(client.clone());
-        self.ensure_stream(&jetstream).await?;
         Ok(Open { client, jetstream, lost })
     }
 
     /// Returns the subjects of the stream, which is made if it is not there and used as it is otherwise.
     async fn ensure_stream(&self, jetstream: &jetstream::Context) -> Result<Vec<String>, PublishError> {
-        use jetstream::context::GetStreamErrorKind::JetStream;
         let NatsTarget { stream, subject, .. } = &self.target;
         let found = match jetstream.get_stream(stream).await {
             Ok(found) => found,
-            Err(error) if matches!(error.kind(), JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND) =>
-            {
+            Err(error) if not_found(&error) => {
                 let config = Config {
                     name: stream.clone(),
                     subjects: vec![format!("{subject}.>")],
@@ -173,6 +178,11 @@ impl Nats {
         let Some(open) = self.link.take().await else { return };
         let _ = tokio::time::timeout(Duration::from_secs(1), open.client.drain()).await;
     }
+}
+
+fn not_found(error: &jetstream::context::GetStreamError) -> bool {
+    use jetstream::context::GetStreamErrorKind::JetStream;
+    matches!(error.kind(), JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
 /// Keeps the reason for as long as there is no connection.

@@ -12,7 +12,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Certificate, Client, Response, redirect};
 use tokio::time::Instant;
 
-use super::{Message, PublishError, Receipt};
+use super::{Look, Message, PublishError, Receipt};
 use crate::config::{EventsSettings, Secret, WebhookTarget};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -75,6 +75,19 @@ impl Webhook {
                 TIMEOUT.as_secs()
             ))),
             Err(error) => Err(PublishError::Refused(reason(&error))),
+        }
+    }
+
+    /// Asks for the head of the receiver's front page. The endpoint itself is left alone: what reaches it is taken for an
+    /// event, or counted as somebody's mistake. So this shows that the way there works, TLS and all, and no more.
+    pub(super) async fn look(&self) -> Result<Look, PublishError> {
+        let url = url::Url::parse(self.url.expose()).ok();
+        let origin = url.map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+        match self.http.head(format!("{origin}/")).send().await {
+            Ok(_) => {
+                Ok(Look::Ready(format!("{origin} answers; whether it takes events is seen with the first")))
+            }
+            Err(error) => Err(PublishError::Away(reason(&error))),
         }
     }
 

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
+use metrics::Counter;
 
 use super::forwarded::{self, Element, Hop};
 use crate::config::{ProxyHeader, Settings};
+use crate::telemetry::FORWARDED_IGNORED;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -24,12 +26,13 @@ pub(super) struct Proxies {
     header: ProxyHeader,
     /// Whether the log says that a proxy is perhaps not configured.
     told: AtomicBool,
+    ignored: Counter,
 }
 
 impl Proxies {
     pub(super) fn new(settings: &Settings) -> Self {
         let (trusted, header) = (settings.trusted_proxies.clone(), settings.proxy_header);
-        Self { trusted, header, told: AtomicBool::new(false) }
+        Self { trusted, header, told: AtomicBool::new(false), ignored: FORWARDED_IGNORED.counter(&[]) }
     }
 
     pub(super) fn client_of(&self, request: &Request) -> Option<IpAddr> {
@@ -108,7 +111,11 @@ impl Proxies {
     /// A neighbour that forwards is probably a proxy that nobody configured: all its clients would share one limit.
     fn tell_of_ignored(&self, peer: IpAddr, headers: &HeaderMap) {
         let forwards = headers.contains_key(&X_FORWARDED_FOR) || headers.contains_key(header::FORWARDED);
-        if forwards && near(peer) && !self.told.swap(true, Ordering::Relaxed) {
+        if !forwards || !near(peer) {
+            return;
+        }
+        self.ignored.increment(1);
+        if !self.told.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 %peer,
                 "a forwarding header is ignored, since trusted_proxies does not hold its sender: if that is a proxy \
@@ -141,7 +148,7 @@ mod tests {
 
     fn proxies(header: ProxyHeader) -> Proxies {
         let trusted = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().unwrap()).to_vec();
-        Proxies { trusted, header, told: AtomicBool::default() }
+        Proxies { trusted, header, told: AtomicBool::default(), ignored: FORWARDED_IGNORED.counter(&[]) }
     }
 
     fn headers(lines: &[(&str, &str)]) -> HeaderMap {

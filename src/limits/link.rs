@@ -17,7 +17,7 @@ use crate::telemetry::{REDIS_DURATION, REDIS_UP};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
 /// What a request waits for Redis at most.
-const RESPONSE_TIMEOUT: Duration = Duration::from_millis(100);
+pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_millis(100);
 /// Connecting with one retry, and the first script.
 const FIND_TIMEOUT: Duration = Duration::from_millis(500);
 const FIND_EVERY: Duration = Duration::from_millis(500);
@@ -120,6 +120,18 @@ impl Link {
 
     /// Connects anew, as after a fail-over, and takes the connection if a script runs on it in time.
     async fn find(&self) -> Result<(), Away> {
+        let (connection, _) = self.dial().await?;
+        {
+            let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+            *live = Live { number: live.number + 1, connection: Some(connection) };
+        }
+        self.up_gauge.set(1);
+        self.calm();
+        Ok(())
+    }
+
+    /// Connects, and returns how long the first script took.
+    pub(super) async fn dial(&self) -> Result<(ConnectionManager, Duration), Away> {
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(RESPONSE_TIMEOUT))
@@ -130,14 +142,9 @@ impl Link {
         let connecting = Box::pin(ConnectionManager::new_with_config(client, config));
         let mut connection = timeout(FIND_TIMEOUT, connecting).await.map_err(|_| Away::Late)??;
         // Not PING: a replica that is read-only, or rights that are missing, answer that well.
+        let asked = Instant::now();
         let _: Vec<i64> = answer(&self.scripts.probe(), &mut connection).await?;
-        {
-            let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
-            *live = Live { number: live.number + 1, connection: Some(connection) };
-        }
-        self.up_gauge.set(1);
-        self.calm();
-        Ok(())
+        Ok((connection, asked.elapsed()))
     }
 
     async fn trusting_client(&self) -> Result<Client, Away> {
@@ -182,7 +189,7 @@ async fn answer<T: FromRedisValue>(
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Away {
+pub(super) enum Away {
     #[error("it does not answer in time")]
     Late,
     #[error("the file of authorities cannot be read: {0}")]

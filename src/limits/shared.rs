@@ -93,7 +93,7 @@ pub(super) struct Scripts {
 }
 
 impl Scripts {
-    fn new(key_prefix: &str) -> Self {
+    pub(super) fn new(key_prefix: &str) -> Self {
         Self {
             take: Script::new(include_str!("take.lua")),
             give_back: Script::new(include_str!("give_back.lua")),

@@ -79,7 +79,29 @@ impl Record for AppliedMigration {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migrations(pub Vec<&'static str>);
 
+/// How the schema stands to this binary.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SchemaState {
+    /// How many steps this binary knows.
+    pub known: i64,
+    /// How many were applied.
+    pub applied: usize,
+    /// Steps of this binary that were not.
+    pub missing: Vec<String>,
+    /// Steps that only a newer binary knows.
+    pub newer: Vec<String>,
+    /// Steps under numbers that this binary knows by other names.
+    pub foreign: Vec<String>,
+    /// How many steps a binary must know to work with this schema.
+    pub needs: Option<i64>,
+}
+
 impl Store {
+    /// Holds the steps that were applied against those that are known, and asks for no lock.
+    pub async fn schema_state(&self) -> Result<SchemaState, StoreError> {
+        Ok(schema_state(&self.migrations_look().await?))
+    }
+
     /// Applies the steps that are missing. Steps newer than this binary are left alone (a newer
     /// replica made them) unless they say that a binary this old must not run.
     pub async fn migrate_up(&self, now: Timestamp) -> Result<Migrations, StoreError> {
@@ -134,16 +156,18 @@ impl Store {
     /// Tells whether nothing is to be done, without asking for more than to read: a server's role may
     /// have no right to change the schema.
     async fn migrated(&self) -> Result<bool, StoreError> {
-        let applied: Result<_, StoreError> = self
-            .read("migrations", |tx| {
-                Box::pin(async move {
-                    if tx.migrations_exist().await? { tx.migrations().await } else { Ok(vec![]) }
-                })
-            })
-            .await;
-        let applied = applied?;
+        let applied = self.migrations_look().await?;
         refuse_if_too_old(&applied)?;
         Ok(applied.iter().map(|step| step.version).max().is_some_and(|newest| newest >= known()))
+    }
+
+    async fn migrations_look(&self) -> Result<Vec<AppliedMigration>, StoreError> {
+        self.read("migrations", |tx| {
+            Box::pin(
+                async move { if tx.migrations_exist().await? { tx.migrations().await } else { Ok(vec![]) } },
+            )
+        })
+        .await
     }
 
     /// Opens a transaction that only one migrating process has at a time. On SQLite `BEGIN
@@ -207,6 +231,27 @@ impl Tx {
         self.query("SELECT version, name, min_binary, applied_at FROM schema_migrations ORDER BY version")
             .fetch_all()
             .await
+    }
+}
+
+fn schema_state(applied: &[AppliedMigration]) -> SchemaState {
+    let name_of =
+        |version: i64| usize::try_from(version - 1).ok().and_then(|at| STEPS.get(at)).map(|step| step.name);
+    let named =
+        |rows: &mut dyn Iterator<Item = &AppliedMigration>| rows.map(|row| row.name.clone()).collect();
+    let missing =
+        (1_i64..).zip(&STEPS).filter(|(version, _)| !applied.iter().any(|row| row.version == *version));
+    SchemaState {
+        known: known(),
+        applied: applied.len(),
+        missing: missing.map(|(_, step)| step.name.to_owned()).collect(),
+        newer: named(&mut applied.iter().filter(|row| row.version > known())),
+        foreign: named(
+            &mut applied
+                .iter()
+                .filter(|row| row.version <= known() && name_of(row.version) != Some(row.name.as_str())),
+        ),
+        needs: applied.iter().map(|row| row.min_binary).max(),
     }
 }
 

@@ -12,10 +12,10 @@ use super::sql::{Record, Row};
 use super::{Store, StoreError};
 
 /// Earlier engines can lose acknowledged commits in WAL mode.
-const SQLITE_ENGINE_MIN: (u32, u32, u32) = (3, 51, 3);
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+pub const SQLITE_ENGINE_MIN: (u32, u32, u32) = (3, 51, 3);
+pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Another process (the command line beside a server) may be writing.
-const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 const SQLITE_BUSY_PAUSE: Duration = Duration::from_millis(20);
 
 /// Where the data is.
@@ -37,7 +37,7 @@ impl Store {
     pub async fn open(location: Location<'_>, options: DatabaseOptions) -> Result<Self, StoreError> {
         match location {
             Location::Sqlite(path) => Self::open_sqlite(path, options).await,
-            Location::Postgres(url) => Self::open_postgres(url, options).await,
+            Location::Postgres(url) => open_postgres(postgres_options(url, options)?, options).await,
         }
     }
 
@@ -65,39 +65,6 @@ impl Store {
         Ok(store)
     }
 
-    async fn open_postgres(url: &str, options: DatabaseOptions) -> Result<Self, StoreError> {
-        let mut connect = PgConnectOptions::from_str(url)?.application_name("keyward");
-        connect = if options.transaction_pooler {
-            connect.statement_cache_capacity(0)
-        } else {
-            // A little less than the budget of a request, so that the server gives up before we do.
-            connect.options([
-                ("statement_timeout", "3500"),
-                ("lock_timeout", "3000"),
-                ("idle_in_transaction_session_timeout", "10000"),
-                // Every statement of ours goes by an index. A plan is made when a statement is prepared, perhaps of a
-                // table that is still small, and kept when it has grown: then it is not to read the whole table.
-                ("enable_seqscan", "off"),
-                ("enable_hashjoin", "off"),
-                ("enable_mergejoin", "off"),
-            ])
-        };
-        let address = format!("{}:{}", connect.get_host(), connect.get_port());
-        let pool = PgPoolOptions::new()
-            .max_connections(options.max_connections)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .test_before_acquire(false)
-            .connect_lazy_with(connect.clone());
-        // The pool would only say that it waited in vain; a connection beside it says why. Together, since each takes
-        // two delayed acknowledgements to greet over TLS.
-        let ready = async {
-            drop(pool.acquire().await);
-            Ok(())
-        };
-        tokio::try_join!(first_connection(connect, address), ready)?;
-        Ok(Self::Postgres(pool))
-    }
-
     /// Returns the file of an embedded database.
     #[must_use]
     pub fn sqlite_path(&self) -> Option<PathBuf> {
@@ -108,8 +75,48 @@ impl Store {
     }
 }
 
+/// Reads the URL, and says what every connection is to know.
+pub(super) fn postgres_options(url: &str, options: DatabaseOptions) -> Result<PgConnectOptions, StoreError> {
+    let connect = PgConnectOptions::from_str(url)?.application_name("keyward");
+    Ok(if options.transaction_pooler {
+        connect.statement_cache_capacity(0)
+    } else {
+        // A little less than the budget of a request, so that the server gives up before we do.
+        connect.options([
+            ("statement_timeout", "3500"),
+            ("lock_timeout", "3000"),
+            ("idle_in_transaction_session_timeout", "10000"),
+            // Every statement of ours goes by an index. A plan is made when a statement is prepared, perhaps of a table
+            // that is still small, and kept when it has grown: then it is not to read the whole table.
+            ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+        ])
+    })
+}
+
+pub(super) async fn open_postgres(
+    connect: PgConnectOptions,
+    options: DatabaseOptions,
+) -> Result<Store, StoreError> {
+    let pool = PgPoolOptions::new()
+        .max_connections(options.max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_lazy_with(connect.clone());
+    // The pool would only say that it waited in vain; a connection beside it says why. Together, since each takes two
+    // delayed acknowledgements to greet over TLS.
+    let ready = async {
+        drop(pool.acquire().await);
+        Ok(())
+    };
+    tokio::try_join!(first_connection(connect), ready)?;
+    Ok(Store::Postgres(pool))
+}
+
 /// Connects once, to say what is wrong when that fails.
-async fn first_connection(connect: PgConnectOptions, address: String) -> Result<(), StoreError> {
+async fn first_connection(connect: PgConnectOptions) -> Result<(), StoreError> {
+    let address = format!("{}:{}", connect.get_host(), connect.get_port());
     let unreachable = |reason: String| StoreError::Unreachable { address: address.clone(), reason };
     match tokio::time::timeout(ACQUIRE_TIMEOUT, connect.connect()).await {
         Ok(Ok(first)) => Ok(first.close().await?),

@@ -47,6 +47,8 @@ metrics! {
     HTTP_IN_FLIGHT = Gauge, "keyward_http_requests_in_flight", [], "Requests that have no answer yet.";
     CONNECTIONS_REFUSED = Counter, "keyward_connections_refused_total", [],
         "Connections that were not taken: a broken handshake, or no room for more.";
+    FORWARDED_IGNORED = Counter, "keyward_forwarded_ignored_total", [],
+        "Requests that a near address forwarded without being in trusted_proxies.";
     CERTIFICATE_EXPIRES = Gauge, "keyward_tls_certificate_expires_timestamp_seconds", [],
         "When the certificate ends, since 1970; absent without tls.cert.";
     LOGINS = Counter, "keyward_logins_total", ["outcome"], "Attempts to log in.";

@@ -27,6 +27,8 @@ async fn help_is_as_it_was_reviewed() {
         ("help_audit_list", &["audit", "list", "--help"]),
         ("help_audit_prune", &["audit", "prune", "--help"]),
         ("help_password_calibrate", &["password", "calibrate", "--help"]),
+        ("help_doctor", &["doctor", "--help"]),
+        ("help_backup", &["backup", "--help"]),
         ("help_migrate", &["migrate", "--help"]),
         ("help_migrate_down", &["migrate", "down", "--help"]),
         ("help_migrate_grants", &["migrate", "grants", "--help"]),

@@ -15,6 +15,8 @@ mod admin;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod connections;
@@ -22,6 +24,10 @@ mod connections;
 mod crash;
 #[cfg(test)]
 mod deploy;
+#[cfg(test)]
+mod doctor;
+#[cfg(test)]
+mod doctor_rows;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
@@ -60,5 +66,7 @@ mod start;
 mod tls;
 #[cfg(test)]
 mod traces;
+#[cfg(test)]
+mod upgrade;
 #[cfg(test)]
 mod users;

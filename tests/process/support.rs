@@ -24,6 +24,7 @@ mod collector;
 mod foreign;
 mod process;
 mod rabbit_server;
+mod report;
 mod setup;
 
 pub use collector::{Collector, attribute};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyward::app::{AuditGuard, AuditLog, Error, StartError};
+use keyward::app::{AuditGuard, AuditLog, Error, Level, StartError, examine};
 use keyward::clock::Clock;
 use keyward::domain::SecurityEvent;
 use keyward::store::{DatabaseOptions, Location, Store, grants};
@@ -101,6 +101,9 @@ async fn a_server_with_a_role_of_its_own_works_and_cannot_change_records() {
         expect_record(&server, *event).await;
     }
     assert_eq!(server.app.audit_guard().await.expect("asked"), AuditGuard::AppendOnly);
+    let found = examine(server.settings(), &server.clock).await;
+    let guard = found.iter().find(|finding| finding.code == "audit.append_only");
+    assert_eq!(guard.map(|finding| finding.level), Some(Level::Ok), "{found:?}");
 
     let records = "SELECT count(*) FROM audit_log";
     let before = database.number(records).await;

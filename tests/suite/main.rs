@@ -42,6 +42,8 @@ mod discovery;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod emails;
 #[cfg(test)]
 mod event_docs;

@@ -11,7 +11,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use rdkafka::{ClientConfig, ClientContext};
 use tokio::sync::oneshot;
 
-use crate::events::PublishError;
+use crate::events::{Look, PublishError};
 
 /// One question to the cluster; less than a connection may take, for its answer says more than a time-out.
 const ASK_TIMEOUT: Duration = Duration::from_secs(4);
@@ -134,6 +134,46 @@ impl ClientContext for Context {
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
             self.0.note(reason);
         }
+    }
+}
+
+/// Asks where the topic is, and makes none. A record that was written to find out more could not be taken back, and
+/// everybody who reads the topic would have to read it.
+pub(super) async fn look(config: &ClientConfig, topic: &str) -> Result<Look, PublishError> {
+    let (config, topic) = (config.clone(), topic.to_owned());
+    aside(move || look_here(&config, &topic)).await?
+}
+
+fn look_here(config: &ClientConfig, topic: &str) -> Result<Look, PublishError> {
+    use RDKafkaErrorCode::{TopicAuthorizationFailed, UnknownTopicOrPartition};
+    let heard = Heard::default();
+    let producer: Producer = config.create_with_context(Context(heard.clone())).map_err(|e| away(&e))?;
+    let running = Running(Some(producer));
+    let producer = running.0.as_ref().ok_or_else(|| away(&"no producer"))?;
+    let asked = producer.client().fetch_metadata(Some(topic), ASK_TIMEOUT);
+    let metadata = asked.map_err(|error| heard.about(topic, &error))?;
+    let found = metadata.topics().iter().find(|found| found.name() == topic);
+    let unmade = || Ok(Look::Unmade(format!("the cluster answers; it has no topic {topic} yet")));
+    let Some(found) = found else { return unmade() };
+    match found.error().map(RDKafkaErrorCode::from) {
+        Some(UnknownTopicOrPartition) => return unmade(),
+        Some(TopicAuthorizationFailed) => {
+            return Err(PublishError::Refused(format!("this user may not see topic {topic}")));
+        }
+        Some(code) => return Err(PublishError::Away(format!("topic {topic} of events_url: {code}"))),
+        None => {}
+    }
+    let partitions = found.partitions();
+    match partitions.iter().filter(|partition| partition.leader() < 0).count() {
+        0 => Ok(Look::Ready(format!(
+            "the cluster answers, and every partition of topic {topic} ({}) has a leader; whether this user may write is seen \
+             with the first event",
+            partitions.len()
+        ))),
+        leaderless => Err(PublishError::Away(format!(
+            "{leaderless} of {} partitions of topic {topic} have no leader",
+            partitions.len()
+        ))),
     }
 }
 

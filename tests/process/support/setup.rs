@@ -165,6 +165,15 @@ impl Server {
         }
     }
 
+    /// Waits until it listens; `None` when somebody else was quicker to take the port.
+    pub async fn listening_unless_port_taken(process: Process) -> Option<Self> {
+        match Self::listening_or_ended(process).await {
+            Ok(server) => Some(server),
+            Err(ended) if ended.stderr.contains("cannot listen on") => None,
+            Err(ended) => panic!("the server ended: {ended:?}"),
+        }
+    }
+
     /// Waits until it listens, whatever it is spoken to there.
     pub async fn listening(process: Process) -> Self {
         Self::listening_or_ended(process).await.unwrap_or_else(|ended| panic!("the server ended: {ended:?}"))

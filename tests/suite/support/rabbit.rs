@@ -125,6 +125,13 @@ impl Exchange {
 }
 
 impl Queue {
+    /// How many messages lie in it.
+    pub async fn waiting(&self) -> u32 {
+        let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
+        let asked = self.channel.queue_declare(self.name.as_str().into(), passive, FieldTable::default());
+        asked.await.expect("a queue").message_count()
+    }
+
     /// Takes the next message and acknowledges it.
     pub async fn next(&mut self) -> Received {
         let taken = tokio::time::timeout(std::time::Duration::from_secs(20), self.take());
