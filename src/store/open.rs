@@ -68,7 +68,8 @@ impl Store {
     async fn open_postgres(url: &str, options: DatabaseOptions) -> Result<Self, StoreError> {
         let mut connect = PgConnectOptions::from_str(url)?.application_name("keyward");
         connect = if options.transaction_pooler {
-            connect.statement_cache_capacity(0)
+            // Poolers know few settings of a session, and refuse the rest.
+            connect.statement_cache_capacity(0).extra_float_digits(None)
         } else {
             // A little less than the budget of a request, so that the server gives up before we do.
             connect.options([
@@ -94,7 +95,7 @@ impl Store {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .test_before_acquire(false)
             .connect_lazy_with(connect);
-        Ok(Self::Postgres(pool))
+        Ok(Self::Postgres { pool, pooled: options.transaction_pooler })
     }
 
     /// Returns the file of an embedded database.
@@ -102,7 +103,7 @@ impl Store {
     pub fn sqlite_path(&self) -> Option<PathBuf> {
         match self {
             Self::Sqlite { writer, .. } => Some(writer.connect_options().get_filename().to_path_buf()),
-            Self::Postgres(_) => None,
+            Self::Postgres { .. } => None,
         }
     }
 }
