@@ -69,7 +69,11 @@ pub enum Store {
         writer: SqlitePool,
         readers: SqlitePool,
     },
-    Postgres(PgPool),
+    Postgres {
+        pool: PgPool,
+        /// A transaction pooler shares the connections behind these out, a transaction at a time.
+        pooled: bool,
+    },
 }
 
 impl Store {
@@ -113,8 +117,7 @@ impl Store {
             Box::pin(async move {
                 let mut tx = store.reader().await?;
                 let result = work(&mut tx).await;
-                tx.release();
-                result
+                tx.end(result).await
             }),
         )
         .await
@@ -133,11 +136,7 @@ impl Store {
             Box::pin(async move {
                 let mut tx = store.writer().await?;
                 let result = work(&mut tx).await;
-                match &result {
-                    Ok(_) => tx.release_committed(),
-                    Err(_) => tx.release(),
-                }
-                result
+                tx.end(result).await
             }),
         )
         .await
@@ -155,7 +154,7 @@ impl Store {
                 readers.close().await;
                 writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres { pool, .. } => pool.close().await,
         }
     }
 

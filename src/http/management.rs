@@ -1,21 +1,53 @@
 //! The listener for operators and orchestrators; not to be published.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::routing::get;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::app::App;
+
+/// Whoever asked within this time asks again before long, and acts on the answer.
+const ASKS_AGAIN_WITHIN: Duration = Duration::from_secs(30);
 
 #[derive(Clone)]
 pub(super) struct Management {
     pub app: Arc<App>,
-    /// Set when the server has been told to stop: no new work is to be sent here.
-    pub draining: Arc<AtomicBool>,
+    pub readiness: Arc<Readiness>,
+}
+
+/// What those who send requests here are told, and whether they ask.
+#[derive(Debug, Default)]
+pub(super) struct Readiness {
+    draining: AtomicBool,
+    asked_at: Mutex<Option<Instant>>,
+}
+
+impl Readiness {
+    /// Says from now on that no new work is to be sent here.
+    pub(super) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Tells whether somebody looks at `/readyz` time and again.
+    pub(super) fn watched(&self) -> bool {
+        let asked_at = *self.asked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        asked_at.is_some_and(|at| at.elapsed() < ASKS_AGAIN_WITHIN)
+    }
+
+    fn asked(&self) {
+        *self.asked_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
 }
 
 pub(super) fn router(state: Management) -> Router {
@@ -33,7 +65,8 @@ async fn livez() -> &'static str {
 }
 
 async fn readyz(State(management): State<Management>) -> (StatusCode, axum::Json<Value>) {
-    let draining = management.draining.load(Ordering::Relaxed);
+    management.readiness.asked();
+    let draining = management.readiness.draining();
     let database = management.app.ready().await.is_ok();
     let status = if database && !draining { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let report = json!({

@@ -14,6 +14,7 @@ use super::caller::caller;
 use super::client_address::{ClientAddress, Proxies};
 use super::connection::Activity;
 use super::framing::Framing;
+use super::management::Readiness;
 use super::problem::{Code, Problem};
 use super::rate_limit;
 use super::request_log::Exchange;
@@ -60,6 +61,7 @@ pub(super) struct Surroundings {
     pub proxies: Arc<Proxies>,
     pub metrics: Arc<RequestMetrics>,
     pub https: Https,
+    pub readiness: Arc<Readiness>,
 }
 
 /// What the settings say of https.
@@ -85,7 +87,7 @@ impl Https {
 
 /// Runs a request within its limits and finishes its answer.
 pub(super) async fn surround(
-    State(Surroundings { app, proxies, metrics, https }): State<Surroundings>,
+    State(Surroundings { app, proxies, metrics, https, readiness }): State<Surroundings>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -100,7 +102,7 @@ pub(super) async fn surround(
         request.extensions_mut().insert(ClientAddress(address));
     }
     let caller = caller(request.extensions(), request.headers());
-    let one_host = one_host(&request);
+    let (one_host, http1) = (one_host(&request), request.version() < Version::HTTP_2);
     let secure = proxies.received_over_https(&request, https.served);
     let refused = https.refuses(secure, request.extensions().get::<MatchedPath>());
     let body = Lent::to(&mut request);
@@ -142,7 +144,9 @@ pub(super) async fn surround(
         Some(body) => body.read_out().await,
         None => true,
     };
-    if !one_host || ambiguous || !read_out {
+    // Before a stop, so that no request is on its way here when the connection ends; HTTP/2 has a word for that.
+    let leaving = http1 && readiness.draining();
+    if !one_host || ambiguous || !read_out || leaving {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     exchange.end(&response, problem.as_ref());

@@ -11,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::client_address::Proxies;
+use super::management::Readiness;
 use super::openapi::Description;
 use super::problem::{Code, Problem};
 use super::rate_limit::{RATE_LIMIT, RATE_LIMIT_POLICY};
@@ -53,7 +54,7 @@ pub(super) fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(health::health)) //                  GET  /health
 }
 
-pub(super) fn router(app: Arc<App>, settings: &Settings) -> Router {
+pub(super) fn router(app: Arc<App>, settings: &Settings, readiness: Arc<Readiness>) -> Router {
     let (api, _) = api().split_for_parts();
     let mut routes = api
         .route("/docs/errors/{code}", get(error_pages::page))
@@ -76,6 +77,7 @@ pub(super) fn router(app: Arc<App>, settings: &Settings) -> Router {
         proxies: Arc::new(Proxies::new(settings)),
         https: Https { served: settings.tls.files.is_some(), required: settings.tls.require_https },
         metrics: Arc::new(RequestMetrics::new()),
+        readiness,
     };
     routes
         .fallback(|| async { Problem::new(Code::NotFound) })

@@ -1,6 +1,5 @@
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use tokio::time::Instant;
 
 use super::connection::{Reception, places};
 use super::framing::LookingAtHeads;
-use super::management::{self, Management};
+use super::management::{self, Management, Readiness};
 use super::router;
 use super::tls::Certificate;
 use crate::app::App;
@@ -31,8 +30,11 @@ const BACKLOG: u32 = 4096;
 /// Probes get through, however many clients there are.
 const MANAGEMENT_PLACES: usize = 64;
 const TELL_EVERY: Duration = Duration::from_secs(10);
-/// What requests in flight get to finish after a stop, of the 25 s that the process has.
-const DRAIN: Duration = Duration::from_secs(20);
+/// After a stop, new connections are taken for as long as those who watch `/readyz` may need to send requests elsewhere:
+/// three looks two seconds apart, and one second.
+const TURN_AWAY: Duration = Duration::from_secs(7);
+/// What requests in flight then get to finish, of the 25 s that the process has.
+const DRAIN: Duration = Duration::from_secs(16);
 
 /// The addresses that were bound, with the ports that port 0 became.
 #[derive(Debug, Clone, Copy)]
@@ -48,21 +50,22 @@ pub struct Server {
     management: std::net::TcpListener,
     routes: (Router, Router),
     certificate: Option<Arc<Certificate>>,
-    draining: Arc<AtomicBool>,
+    readiness: Arc<Readiness>,
 }
 
 impl Server {
     /// Binds both addresses, within a runtime; the error names what could not be had.
     pub fn bind(app: &Arc<App>, settings: &Settings) -> io::Result<Self> {
-        let draining = Arc::new(AtomicBool::new(false));
-        let management = Management { app: Arc::clone(app), draining: Arc::clone(&draining) };
+        let readiness = Arc::new(Readiness::default());
+        let management = Management { app: Arc::clone(app), readiness: Arc::clone(&readiness) };
+        let public = router::router(Arc::clone(app), settings, Arc::clone(&readiness));
         let files = settings.tls.files.as_ref();
         Ok(Self {
             certificate: files.map(|files| Certificate::read(files, app).map(Arc::new)).transpose()?,
             public: listen(settings.listen)?,
             management: listen(settings.management_listen)?,
-            routes: (router::router(Arc::clone(app), settings), management::router(management)),
-            draining,
+            routes: (public, management::router(management)),
+            readiness,
         })
     }
 
@@ -76,19 +79,22 @@ impl Server {
         self.certificate.clone()
     }
 
-    /// Serves until `stop` completes, then lets requests in flight finish. The management listener
-    /// goes on until the end, so that probes see the draining.
+    /// Serves until `stop` completes, and then for as long as those who watch the readiness may still send requests here;
+    /// then lets requests in flight finish. The management listener goes on until the end, so that probes see the draining.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let (public_routes, management_routes) = self.routes;
         let (public_handle, management_handle) = (Handle::new(), Handle::new());
         let probes = Reception::new(MANAGEMENT_PLACES);
         let management =
             tokio::spawn(run(self.management, management_routes, management_handle.clone(), probes, None));
-        let draining = self.draining;
+        let readiness = self.readiness;
         let handle = public_handle.clone();
         tokio::spawn(async move {
             stop.await;
-            draining.store(true, Ordering::Relaxed);
+            readiness.drain();
+            if readiness.watched() {
+                tokio::time::sleep(TURN_AWAY).await;
+            }
             handle.graceful_shutdown(Some(DRAIN));
         });
         let public = Reception::new(places());

@@ -48,7 +48,7 @@ impl Store {
     pub fn connections(&self) -> Vec<PoolState> {
         match self {
             Self::Sqlite { writer, readers } => vec![state("writer", writer), state("readers", readers)],
-            Self::Postgres(pool) => vec![state("shared", pool)],
+            Self::Postgres { pool, .. } => vec![state("shared", pool)],
         }
     }
 }

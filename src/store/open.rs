@@ -70,7 +70,7 @@ impl Store {
     pub fn sqlite_path(&self) -> Option<PathBuf> {
         match self {
             Self::Sqlite { writer, .. } => Some(writer.connect_options().get_filename().to_path_buf()),
-            Self::Postgres(_) => None,
+            Self::Postgres { .. } => None,
         }
     }
 }
@@ -79,7 +79,8 @@ impl Store {
 pub(super) fn postgres_options(url: &str, options: DatabaseOptions) -> Result<PgConnectOptions, StoreError> {
     let connect = PgConnectOptions::from_str(url)?.application_name("keyward");
     Ok(if options.transaction_pooler {
-        connect.statement_cache_capacity(0)
+        // Poolers know few settings of a session, and refuse the rest.
+        connect.statement_cache_capacity(0).extra_float_digits(None)
     } else {
         // A little less than the budget of a request, so that the server gives up before we do.
         connect.options([
@@ -111,7 +112,7 @@ pub(super) async fn open_postgres(
         Ok(())
     };
     tokio::try_join!(first_connection(connect), ready)?;
-    Ok(Store::Postgres(pool))
+    Ok(Store::Postgres { pool, pooled: options.transaction_pooler })
 }
 
 /// Connects once, to say what is wrong when that fails.

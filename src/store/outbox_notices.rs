@@ -38,7 +38,7 @@ impl Store {
 
     /// Returns an ear for such notices, on a connection of its own; `None` on SQLite, which has none.
     pub async fn outbox_listener(&self) -> Result<Option<OutboxListener>, StoreError> {
-        let Self::Postgres(pool) = self else { return Ok(None) };
+        let Self::Postgres { pool, .. } = self else { return Ok(None) };
         let mut listener = PgListener::connect_with(pool).await?;
         listener.listen(CHANNEL).await?;
         Ok(Some(OutboxListener(listener)))

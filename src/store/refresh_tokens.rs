@@ -80,7 +80,7 @@ impl Store {
         how: Rotation,
     ) -> Result<Vec<FamilyWithUser>, StoreError> {
         match self {
-            Self::Postgres(_) => {
+            Self::Postgres { .. } => {
                 self.write("refresh_tokens_rotate", move |tx| {
                     Box::pin(async move { tx.refresh_tokens_rotate_together(&presented, how).await })
                 })

@@ -27,6 +27,9 @@ enum Connection {
 /// next request must not find it inside somebody else's transaction.
 pub struct Tx {
     connection: Option<Connection>,
+    /// Whether a transaction pooler is in between. Outside a transaction it may send each half of a statement, its text
+    /// and its arguments, to another server's connection, where somebody else's text waits: so all work is in one.
+    pooled: bool,
     /// What was added to the audit log, to be told once it is committed.
     pub(super) recorded: Vec<AuditEntry>,
 }
@@ -40,7 +43,9 @@ impl std::fmt::Debug for Tx {
 impl Store {
     pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
         let mut tx = self.writer().await?;
-        tx.query_either("BEGIN IMMEDIATE", "BEGIN").execute().await?;
+        if !tx.pooled {
+            tx.query_either("BEGIN IMMEDIATE", "BEGIN").execute().await?;
+        }
         Ok(tx)
     }
 
@@ -48,18 +53,27 @@ impl Store {
         let begun = Instant::now();
         let acquired = match self {
             Self::Sqlite { writer, .. } => acquire(writer).await.map(Connection::Sqlite),
-            Self::Postgres(pool) => acquire(pool).await.map(Connection::Postgres),
+            Self::Postgres { pool, .. } => acquire(pool).await.map(Connection::Postgres),
         };
-        Ok(Tx::new(measures::acquired(begun, acquired)?))
+        self.lend(measures::acquired(begun, acquired)?).await
     }
 
     pub(super) async fn reader(&self) -> Result<Tx, StoreError> {
         let begun = Instant::now();
         let acquired = match self {
             Self::Sqlite { readers, .. } => acquire(readers).await.map(Connection::Sqlite),
-            Self::Postgres(pool) => acquire(pool).await.map(Connection::Postgres),
+            Self::Postgres { pool, .. } => acquire(pool).await.map(Connection::Postgres),
         };
-        Ok(Tx::new(measures::acquired(begun, acquired)?))
+        self.lend(measures::acquired(begun, acquired)?).await
+    }
+
+    async fn lend(&self, connection: Connection) -> Result<Tx, StoreError> {
+        let pooled = matches!(self, Self::Postgres { pooled: true, .. });
+        let mut tx = Tx { connection: Some(connection), pooled, recorded: Vec::new() };
+        if pooled {
+            tx.script_either("", BEGIN_POOLED).await?;
+        }
+        Ok(tx)
     }
 }
 
@@ -72,11 +86,11 @@ async fn acquire<DB: Database>(pool: &Pool<DB>) -> Result<PoolConnection<DB>, sq
     }
 }
 
-impl Tx {
-    const fn new(connection: Connection) -> Self {
-        Self { connection: Some(connection), recorded: Vec::new() }
-    }
+/// In one message, which a pooler does not take apart, and with the limits that a connection of our own is opened with.
+const BEGIN_POOLED: &str = "BEGIN; SET LOCAL statement_timeout = 3500; SET LOCAL lock_timeout = 3000; \
+    SET LOCAL idle_in_transaction_session_timeout = 10000";
 
+impl Tx {
     /// Prepares a statement that is the same on both databases.
     pub fn query(&mut self, sql: &'static str) -> Query<'_> {
         self.query_either(sql, sql)
@@ -123,6 +137,18 @@ impl Tx {
         self.query("ROLLBACK").execute().await?;
         self.release();
         Ok(())
+    }
+
+    /// Ends work that had no transaction of its own.
+    pub(super) async fn end<T, E: From<StoreError>>(mut self, result: Result<T, E>) -> Result<T, E> {
+        if self.pooled {
+            self.script_either("", if result.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
+        }
+        match &result {
+            Ok(_) => self.release_committed(),
+            Err(_) => self.release(),
+        }
+        result
     }
 
     /// Gives the connection back to its pool, in order.
@@ -220,13 +246,15 @@ impl Query<'_> {
     pub async fn execute(self) -> Result<u64, StoreError> {
         let Self { tx, sql, arguments, bad_argument } = self;
         refuse(bad_argument)?;
+        let kept = !tx.pooled;
         let begun = Instant::now();
         let changed = match (tx.connection()?, arguments) {
             (Connection::Sqlite(c), Arguments::Sqlite(a)) => {
                 sqlx::query_with(sql, a).execute(&mut **c).await.map(|done| done.rows_affected())
             }
             (Connection::Postgres(c), Arguments::Postgres(a)) => {
-                sqlx::query_with(sql, a).execute(&mut **c).await.map(|done| done.rows_affected())
+                let query = sqlx::query_with(sql, a).persistent(kept);
+                query.execute(&mut **c).await.map(|done| done.rows_affected())
             }
             _ => return Err(mismatch()),
         };
@@ -237,6 +265,7 @@ impl Query<'_> {
     pub async fn fetch_all<R: Record>(self) -> Result<Vec<R>, StoreError> {
         let Self { tx, sql, arguments, bad_argument } = self;
         refuse(bad_argument)?;
+        let kept = !tx.pooled;
         let begun = Instant::now();
         match (tx.connection()?, arguments) {
             (Connection::Sqlite(c), Arguments::Sqlite(a)) => {
@@ -244,7 +273,7 @@ impl Query<'_> {
                 measures::statement(begun, rows)?.iter().map(|row| R::read(&Row::Sqlite(row))).collect()
             }
             (Connection::Postgres(c), Arguments::Postgres(a)) => {
-                let rows = sqlx::query_with(sql, a).fetch_all(&mut **c).await;
+                let rows = sqlx::query_with(sql, a).persistent(kept).fetch_all(&mut **c).await;
                 measures::statement(begun, rows)?.iter().map(|row| R::read(&Row::Postgres(row))).collect()
             }
             _ => Err(mismatch()),

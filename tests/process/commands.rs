@@ -125,7 +125,9 @@ async fn calibration_measures_this_machine_and_suggests_what_fits() {
 
 /// Lets nobody into the database any more, and throws out who is in.
 async fn take_away(database: &TestDatabase) {
-    let Store::Postgres(pool) = database.store().await else { unreachable!("only a server can go away") };
+    let Store::Postgres { pool, .. } = database.store().await else {
+        unreachable!("only a server can go away")
+    };
     let mut connection = pool.acquire().await.expect("a connection");
     for sql in [
         "UPDATE pg_database SET datallowconn = false WHERE datname = current_database()",

@@ -1,56 +1,38 @@
 //! kill -9 at any moment: what was acknowledged is there, what was revoked stays so.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use serde_json::json;
+use tokio::time::Instant;
 
-use crate::support::{Actor, PASSWORD, Server, Setup, TestDatabase, until};
+use crate::support::{Crowd, Faults, Setup, TestDatabase, promised, rounds, until};
 
-#[tokio::test]
-async fn every_acknowledged_sign_up_survives_kill_9() {
+/// What is promised from the start of the process to the first request that is served.
+const READY: Duration = Duration::from_secs(5);
+const PEOPLE: usize = 8;
+
+/// F4.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_acknowledged_write_survives_kill_9_under_load() {
     let database = TestDatabase::create().await;
     let setup = Setup::on(&database);
-    let mut acknowledged: Vec<Actor> = Vec::new();
-    for _ in 0..3 {
-        let mut server = setup.serve().await;
-        let done = Arc::new(AtomicUsize::new(0));
-        let clients: Vec<_> =
-            (0..8).map(|_| tokio::spawn(sign_up_until_cut(&server, Arc::clone(&done)))).collect();
-        until("some sign-ups", async || (done.load(Ordering::Relaxed) >= 16).then_some(())).await;
+    let mut server = setup.serve().await;
+    let crowd = Crowd::at(&server, PEOPLE, Faults::Cut);
+    let mut slowest_start = Duration::ZERO;
+    for n in 0..rounds(10, 100) as usize {
+        // Now in the middle of this, now of that.
+        crowd.works(24 + n % 17).await;
         server.process.kill();
-        for client in clients {
-            acknowledged.extend(client.await.unwrap());
-        }
+        let begun = Instant::now();
+        server = setup.serve().await;
+        slowest_start = slowest_start.max(begun.elapsed());
+        crowd.moves_to(&server);
     }
-    let server = setup.serve().await;
-    assert!(acknowledged.len() >= 48);
-    for mut user in acknowledged.into_iter().map(|user| user.at(server.url(""))) {
-        user.login().await.expect_status(200);
-    }
-    let (users, events) = (
-        database.number("SELECT count(*) FROM users_auth").await,
-        database.number("SELECT count(*) FROM outbox WHERE type = 'auth.user_created'").await,
-    );
-    assert_eq!(users, events, "one event for each account, whether its answer arrived or not");
-}
-
-/// Signs up one after another until the connection breaks; returns those who got their 201.
-fn sign_up_until_cut(server: &Server, done: Arc<AtomicUsize>) -> impl Future<Output = Vec<Actor>> + use<> {
-    let (base, http) = (server.url(""), server.anonymous().http);
-    async move {
-        let mut made = Vec::new();
-        loop {
-            let actor = Actor { http: http.clone(), ..Actor::new(base.clone()) };
-            let body = json!({ "email": actor.email, "password": PASSWORD });
-            match http.post(format!("{base}/auth/signup")).json(&body).send().await {
-                Ok(answer) if answer.status() == 201 => made.push(actor),
-                Ok(answer) => panic!("{answer:?}"),
-                Err(_) => return made,
-            }
-            done.fetch_add(1, Ordering::Relaxed);
-        }
-    }
+    crowd.works(24).await;
+    let ledger = crowd.leaves().await;
+    println!("{ledger}; slowest start {slowest_start:?}");
+    assert!(slowest_start <= promised(READY), "ready after {slowest_start:?}");
+    ledger.check(&server).await;
+    database.check_invariants().await;
 }
 
 #[tokio::test]

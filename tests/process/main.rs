@@ -23,6 +23,10 @@ mod connections;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod database_restart;
+#[cfg(test)]
+mod database_slow;
+#[cfg(test)]
 mod deploy;
 #[cfg(test)]
 mod doctor;
@@ -34,6 +38,10 @@ mod events;
 mod events_commands;
 #[cfg(test)]
 mod fail_over;
+#[cfg(test)]
+mod full_disk;
+#[cfg(test)]
+mod goodput;
 #[cfg(test)]
 mod integrate;
 #[cfg(test)]
@@ -52,6 +60,10 @@ mod python;
 mod races;
 #[cfg(test)]
 mod redis;
+#[cfg(test)]
+mod refused_quickly;
+#[cfg(test)]
+mod rolling;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::support::{Actor, Answer, PASSWORD, Server, Setup, TestDatabase, unique_email};
+use crate::support::{Actor, Answer, PASSWORD, Setup, TestDatabase, unique_email};
 
 const LOGINS: u64 = 500;
 const THREADS: u64 = 2;
@@ -29,7 +29,7 @@ async fn memory_stays_bounded_when_too_many_log_in_and_half_of_them_hang_up() {
         visits.spawn(Answer::of(visitor.request(Method::GET, "/health")));
     }
     visits.join_all().await;
-    let idle = memory_kib(&server, "VmRSS");
+    let idle = server.process.memory_kib("VmRSS");
 
     let mut user = server.user().await;
     let mut patient = JoinSet::new();
@@ -54,7 +54,7 @@ async fn memory_stays_bounded_when_too_many_log_in_and_half_of_them_hang_up() {
         }
     }
     assert!(overloaded > 0 && looked_at > 0, "{looked_at} looked at, {overloaded} turned away");
-    let peak = memory_kib(&server, "VmHWM");
+    let peak = server.process.memory_kib("VmHWM");
     let limit = (idle + THREADS * MEMORY_KIB) * 6 / 5;
     println!("idle {idle} KiB, peak {peak} KiB of {limit}; {looked_at} looked at, {overloaded} turned away");
     assert!(peak <= limit, "{peak} KiB at most, and {limit} are allowed: idle it was {idle}");
@@ -65,11 +65,4 @@ async fn memory_stays_bounded_when_too_many_log_in_and_half_of_them_hang_up() {
 fn attempt(user: &Actor) -> impl Future<Output = Answer> + Send + use<> {
     let body = json!({ "email": unique_email(), "password": format!("not {PASSWORD}") });
     Answer::of(user.request(Method::POST, "/auth/login").json(&body))
-}
-
-/// A line of `/proc/PID/status`, as `VmRSS`.
-fn memory_kib(server: &Server, line: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.process.id())).expect("Linux");
-    let value = status.lines().find_map(|found| found.strip_prefix(line)).expect("it is there");
-    value.trim_matches([':', '\t', ' ', 'k', 'B']).parse().expect("a number")
 }

@@ -21,14 +21,20 @@ mod shared {
     pub use free_port::free_port;
 }
 mod collector;
+mod crowd;
 mod foreign;
+mod line;
+mod postgres_server;
 mod process;
 mod rabbit_server;
 mod report;
 mod setup;
 
 pub use collector::{Collector, attribute};
+pub use crowd::{Crowd, Faults};
 pub use foreign::{node_packages, python, serve_as_issuer};
+pub use line::Line;
+pub use postgres_server::PostgresServer;
 pub use process::Process;
 pub use rabbit_server::RabbitServer;
 pub use setup::{Finished, Server, Setup, master_key};
@@ -62,5 +68,15 @@ pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T 
 
 /// How much a fault is to be survived: a little in the suite, thousands in `cargo xtask prove`.
 pub fn rounds(ordinary: u32, prove: u32) -> u32 {
-    if std::env::var_os("KEYWARD_PROVE").is_some() { prove } else { ordinary }
+    if proving() { prove } else { ordinary }
+}
+
+/// Whether this is `cargo xtask prove`.
+pub fn proving() -> bool {
+    std::env::var_os("KEYWARD_PROVE").is_some()
+}
+
+/// What is promised to take so long at most; the machine of the suite is a busy one, and gets more.
+pub fn promised(limit: Duration) -> Duration {
+    if proving() { limit } else { limit * 4 }
 }

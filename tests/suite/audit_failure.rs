@@ -90,7 +90,9 @@ async fn a_log_that_is_held_is_waited_for_and_then_given_up() {
     }
     let user = server.user().await;
     let before = state(&server.database).await;
-    let keyward::store::Store::Postgres(pool) = server.database.store().await else { panic!("PostgreSQL") };
+    let keyward::store::Store::Postgres { pool, .. } = server.database.store().await else {
+        panic!("PostgreSQL")
+    };
     let mut held = pool.begin().await.expect("a transaction");
     sqlx::query("LOCK TABLE audit_log").execute(&mut *held).await.expect("held");
     let stranger = server.anonymous();

@@ -2,6 +2,7 @@
 
 mod actor;
 mod authority;
+#[expect(dead_code, reason = "shared with the tests of the process, which use more of it")]
 mod database;
 mod events;
 mod eventually;

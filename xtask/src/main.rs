@@ -7,6 +7,7 @@ mod ci;
 mod fuzz;
 mod generate;
 mod node;
+mod pgbouncer;
 mod postgres;
 mod python;
 mod redis;
@@ -19,15 +20,17 @@ use std::process::ExitCode;
 use workspace::{Outcome, Workspace};
 
 const HELP: &str = "\
-cargo xtask test [--database sqlite|postgres] [-- FILTER]
+cargo xtask test [--database sqlite|postgres|pgbouncer] [-- FILTER]
     The whole suite on SQLite, then the server's tests on PostgreSQL. FILTER goes to the runner.
+    With pgbouncer the servers reach PostgreSQL through a PgBouncer that pools transactions.
     PostgreSQL is the one in KEYWARD_TEST_POSTGRES_URL, else one that listens here, else one in a
     temporary folder (always, with KEYWARD_TEST_SERVERS=own), installed with apt-get if need be.
     So are Redis, RabbitMQ, NATS and Kafka: KEYWARD_TEST_REDIS_URL, _AMQP_URL, _NATS_URL and
     _KAFKA_URL.
 cargo xtask prove [sqlite|postgres]
     The races of the suite at full counts, some ten thousand interleavings each, ten thousand
-    sign-ups while broker and server are killed, and a million password hashes against those of
+    sign-ups while broker and server are killed, a hundred kill -9, databases that restart, dawdle,
+    fall silent or are full, ten times the load, and a million password hashes against those of
     another implementation. Takes minutes; needs cargo-nextest.
 cargo xtask generate [--check]
     Writes the generated files that are committed; with --check only compares them.

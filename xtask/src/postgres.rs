@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::servers::{Server, folders_of_path};
-use crate::workspace::{Workspace, output};
+use crate::workspace::{Outcome, Workspace, apt_install, output};
 
 pub(crate) const POSTGRES: Server = Server {
     name: "PostgreSQL",
@@ -16,6 +16,18 @@ pub(crate) const POSTGRES: Server = Server {
     programs,
     keeper: include_str!("postgres.sh"),
 };
+
+/// Tells tests where the programs are that they start for themselves.
+pub(crate) const PROGRAMS_VARIABLE: &str = "KEYWARD_TEST_POSTGRES_PROGRAMS";
+
+/// The folder of the programs, installed if need be, also where a server listens already.
+pub(crate) fn installed_programs(workspace: &Workspace) -> Outcome<PathBuf> {
+    if programs(workspace).is_none() {
+        apt_install(&["postgresql"])
+            .map_err(|error| format!("some tests start a PostgreSQL to break it: {error}"))?;
+    }
+    programs(workspace).ok_or_else(|| "PostgreSQL was installed, but its programs are not found".into())
+}
 
 fn answers(port: u16) -> Option<String> {
     let me = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());

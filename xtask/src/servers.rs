@@ -33,6 +33,15 @@ pub(crate) type Found = (String, Option<Running>);
 
 /// Finds or starts the server, and says in one line which it is.
 pub(crate) fn find(workspace: &Workspace, server: &Server) -> Outcome<Found> {
+    find_with(workspace, server, &[])
+}
+
+/// Likewise; the keeper gets these variables.
+pub(crate) fn find_with(
+    workspace: &Workspace,
+    server: &Server,
+    environment: &[(&str, &str)],
+) -> Outcome<Found> {
     let (name, variable) = (server.name, server.variable);
     if let Ok(url) = env::var(variable) {
         println!("{name}: the one in {variable}"); // whose URL may hold a password
@@ -59,7 +68,7 @@ pub(crate) fn find(workspace: &Workspace, server: &Server) -> Outcome<Found> {
     }
     let missing = || format!("{name} was installed, but its programs are not found");
     let programs = (server.programs)(workspace).ok_or_else(missing)?;
-    let (url, running) = Running::start(server, &programs)?;
+    let (url, running) = Running::start(server, &programs, environment)?;
     println!("{name}: {url} (started from {})", programs.display());
     Ok((url, Some(running)))
 }
@@ -72,12 +81,13 @@ pub(crate) fn folders_of_path() -> Vec<PathBuf> {
 pub(crate) struct Running(Child);
 
 impl Running {
-    fn start(server: &Server, programs: &Path) -> Outcome<(String, Self)> {
+    fn start(server: &Server, programs: &Path, environment: &[(&str, &str)]) -> Outcome<(String, Self)> {
         let script = [include_str!("keeper.sh"), server.keeper].concat();
         let [port, second, third] = free_ports()?;
         let mut keeper = Command::new("sh");
         keeper.args(["-c", &script, "keeper"]).arg(programs);
         keeper.args([port, second, third].map(|port| port.to_string()));
+        keeper.envs(environment.iter().copied());
         // In a group of its own, where Ctrl-C does not reach it.
         keeper.stdin(Stdio::piped()).stdout(Stdio::null()).process_group(0);
         let mut running = Self(keeper.spawn()?);

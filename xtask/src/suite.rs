@@ -5,15 +5,19 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::Command;
 
 use crate::brokers::BROKERS;
-use crate::postgres::POSTGRES;
+use crate::postgres::{self, POSTGRES};
 use crate::redis::{self, REDIS};
 use crate::workspace::{Outcome, Workspace, output, status};
-use crate::{node, python, servers};
+use crate::{node, pgbouncer, python, servers};
+
+/// PostgreSQL behind a pooler of transactions.
+const POOLED: &str = "pgbouncer";
 
 /// The races of the suite, thousands of times, and its faults in earnest: minutes, and not part of the tests.
 pub(crate) fn prove(workspace: &Workspace, database: &[&str]) -> Outcome {
     const PROOFS: &str = "test(/races::/) | test(/that_races/) | test(/no_event_is_/) \
-         | test(/^(lock|login_timing|redis_faults|connections|tls|http2)::/) | package(keyward-argon2)";
+         | test(/^(lock|login_timing|redis_faults|connections|tls|http2)::/) | package(keyward-argon2) \
+         | test(/^(crash|database_restart|database_slow|full_disk|goodput|migrate|refused_quickly|rolling)::/)";
     let both = ["--", "--run-ignored", "all", "-E", PROOFS];
     let options = [&["--database"], database, &both].concat();
     run_with(workspace, if database.is_empty() { &both } else { &options }, &[("KEYWARD_PROVE", "1")])
@@ -24,23 +28,28 @@ pub(crate) fn run(workspace: &Workspace, options: &[&str]) -> Outcome {
 }
 
 fn run_with(workspace: &Workspace, options: &[&str], environment: &[(&str, &str)]) -> Outcome {
-    let both = ["sqlite", "postgres"].as_slice();
+    let (both, all) = (["sqlite", "postgres"].as_slice(), ["sqlite", "postgres", POOLED].as_slice());
     let (databases, filter): (&[&str], &[&str]) = match options {
         [] => (both, &[]),
         ["--", filter @ ..] => (both, filter),
-        ["--database", only] if both.contains(only) => (&[*only], &[]),
-        ["--database", only, "--", filter @ ..] if both.contains(only) => (&[*only], filter),
-        _ => return Err("usage: cargo xtask test [--database sqlite|postgres] [-- FILTER]".into()),
+        ["--database", only] if all.contains(only) => (&[*only], &[]),
+        ["--database", only, "--", filter @ ..] if all.contains(only) => (&[*only], filter),
+        _ => return Err("usage: cargo xtask test [--database sqlite|postgres|pgbouncer] [-- FILTER]".into()),
     };
     let nextest = output(&mut workspace.cargo("nextest --version")).is_ok();
     let (python, node) = (python::prepare(workspace)?, node::prepare(workspace)?);
     status(&mut workspace.cargo("test --workspace --no-run"))?;
-    let postgres = databases.contains(&"postgres").then_some(&POSTGRES);
+    let postgres = (databases != ["sqlite"]).then_some(&POSTGRES);
     let mut servers = Vec::new();
     for server in postgres.into_iter().chain(BROKERS).chain([&REDIS]) {
         servers.push((server.variable, servers::find(workspace, server)?));
     }
     let redis_server = redis::program(workspace)?;
+    let postgres_programs = postgres.map(|_| postgres::installed_programs(workspace)).transpose()?;
+
+    if let ([POOLED], [(_, (url, _)), ..]) = (databases, servers.as_slice()) {
+        servers.push((pgbouncer::VARIABLE, pgbouncer::before(workspace, &url.clone())?));
+    }
 
     let mut total = Count::default();
     let mut summaries = Vec::new();
@@ -50,9 +59,12 @@ fn run_with(workspace: &Workspace, options: &[&str], environment: &[(&str, &str)
         }
         println!("\n== {database}: cargo {line} ==");
         let mut cargo = workspace.cargo(line);
-        cargo.args(filter).env("KEYWARD_TEST_DATABASE", database);
+        cargo
+            .args(filter)
+            .env("KEYWARD_TEST_DATABASE", if *database == POOLED { "postgres" } else { database });
         cargo.env("KEYWARD_TEST_PYTHON", &python).env("KEYWARD_TEST_NODE", &node);
         cargo.env(redis::PROGRAM_VARIABLE, &redis_server);
+        cargo.envs(postgres_programs.as_ref().map(|folder| (postgres::PROGRAMS_VARIABLE, folder)));
         cargo.envs(environment.iter().copied());
         cargo.envs(servers.iter().map(|(variable, (url, _))| (variable, url)));
         let count = count(cargo)?;
@@ -73,6 +85,7 @@ fn run_with(workspace: &Workspace, options: &[&str], environment: &[(&str, &str)
 /// The databases, each with a call of cargo.
 fn passes(nextest: bool, whole: bool) -> &'static [(&'static str, &'static str)] {
     const NEXTEST: &str = "nextest run --no-fail-fast --no-tests=pass --workspace";
+    const ONE_PACKAGE: &str = "nextest run --no-fail-fast --workspace -E package(keyward)";
     const CARGO_TEST: &str = "test --no-fail-fast --workspace --";
     match (nextest, whole) {
         (true, true) => &[
@@ -81,10 +94,11 @@ fn passes(nextest: bool, whole: bool) -> &'static [(&'static str, &'static str)]
             ("sqlite", "test --no-fail-fast --workspace --doc --quiet"),
             // Only the server's tests know a database. Not `--package keyward`: that may choose
             // other features of the dependencies, and build them anew.
-            ("postgres", "nextest run --no-fail-fast --workspace -E package(keyward)"),
+            ("postgres", ONE_PACKAGE),
+            (POOLED, ONE_PACKAGE),
         ],
-        (true, false) => &[("sqlite", NEXTEST), ("postgres", NEXTEST)],
-        (false, _) => &[("sqlite", CARGO_TEST), ("postgres", CARGO_TEST)],
+        (true, false) => &[("sqlite", NEXTEST), ("postgres", NEXTEST), (POOLED, NEXTEST)],
+        (false, _) => &[("sqlite", CARGO_TEST), ("postgres", CARGO_TEST), (POOLED, CARGO_TEST)],
     }
 }
 

@@ -55,6 +55,13 @@ impl Process {
         self.child.id()
     }
 
+    /// A line of `/proc/PID/status`, as `VmRSS`.
+    pub fn memory_kib(&self, line: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("Linux");
+        let value = status.lines().find_map(|found| found.strip_prefix(line)).expect("it is there");
+        value.trim_matches([':', '\t', ' ', 'k', 'B']).parse().expect("a number")
+    }
+
     /// Sends a signal by its name, as `TERM`.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();

@@ -61,11 +61,12 @@ impl Setup {
     /// On a test database, with the master key of all tests.
     pub fn on(database: &TestDatabase) -> Self {
         let folder = database.folder.path();
-        Self::bare(folder)
+        let setup = Self::bare(folder)
             .cheap()
-            .env("KEYWARD_DATABASE_URL", database.url())
             .env("KEYWARD_DATA_DIR", folder.display().to_string())
-            .env("KEYWARD_MASTER_KEY", master_key())
+            .env("KEYWARD_MASTER_KEY", master_key());
+        let variable = |key: &str| format!("KEYWARD_{}", key.replace('.', "_").to_uppercase());
+        database.settings().into_iter().fold(setup, |setup, (key, value)| setup.env(&variable(key), value))
     }
 
     fn cheap(self) -> Self {

@@ -1,4 +1,5 @@
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keyward::store::{DatabaseOptions, Location, Store};
@@ -41,6 +42,8 @@ pub struct TestDatabase {
     pub kind: Kind,
     /// The data folder of the servers on it, and the file itself on SQLite.
     pub folder: TempDir,
+    /// That of somebody else, instead.
+    file: Option<PathBuf>,
     postgres: Option<(PgConnectOptions, String)>,
     beside: OnceCell<Store>,
 }
@@ -55,15 +58,25 @@ impl TestDatabase {
         Self::copy_of(Copied::Empty).await
     }
 
-    async fn copy_of(copied: Copied) -> Self {
+    /// An empty one on a server of a test's own.
+    pub async fn create_on(server: PgConnectOptions) -> Self {
+        let name = create_empty_on(&server).await;
+        Self::of(Kind::Postgres, Some((server, name)))
+    }
+
+    fn of(kind: Kind, postgres: Option<(PgConnectOptions, String)>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        Self { kind, folder, file: None, postgres, beside: OnceCell::new() }
+    }
+
+    async fn copy_of(copied: Copied) -> Self {
         let kind = Kind::of_this_run();
         let postgres = match (kind, copied) {
             (Kind::Sqlite, _) => None,
             (Kind::Postgres, Copied::Migrated) => Some(clone_of_template().await),
             (Kind::Postgres, Copied::Empty) => Some(empty().await),
         };
-        Self { kind, folder, postgres, beside: OnceCell::new() }
+        Self::of(kind, postgres)
     }
 
     /// The value of `database_url`.
@@ -74,8 +87,49 @@ impl TestDatabase {
         }
     }
 
+    /// A look at an embedded database that somebody else made.
+    pub fn of_file(file: &Path) -> Self {
+        let mut database = Self::of(Kind::Sqlite, None);
+        database.file = Some(file.to_owned());
+        database
+    }
+
+    /// Where its server is, as `host:port`.
+    pub fn address(&self) -> String {
+        let (server, _) = self.postgres.as_ref().expect("PostgreSQL");
+        format!("{}:{}", server.get_host(), server.get_port())
+    }
+
+    /// The value of `database_url` by way of the pooler that this run of the suite goes through, if it does.
+    pub fn url_through_pooler(&self) -> Option<String> {
+        let pooler = std::env::var("KEYWARD_TEST_PGBOUNCER")
+            .ok()?
+            .parse()
+            .expect("KEYWARD_TEST_PGBOUNCER is an address");
+        // Who has a server of their own is not behind it.
+        let (own, _) = self.postgres.as_ref()?;
+        (url(own) == url(&server())).then(|| self.url_through(pooler))
+    }
+
+    /// The settings of servers on it, by their dotted keys.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let Some(pooled) = self.url_through_pooler() else { return vec![("database_url", self.url())] };
+        vec![
+            ("database_url", pooled),
+            ("database.pooler", "transaction".to_owned()),
+            ("database.direct_url", self.url()),
+        ]
+    }
+
+    /// The value of `database_url` by way of somebody in between.
+    pub fn url_through(&self, address: SocketAddr) -> String {
+        let (server, name) = self.postgres.as_ref().expect("PostgreSQL");
+        let options = server.clone().host(&address.ip().to_string()).port(address.port());
+        url(&options.database(name))
+    }
+
     pub fn sqlite_file(&self) -> PathBuf {
-        self.folder.path().join("keyward.db")
+        self.file.clone().unwrap_or_else(|| self.folder.path().join("keyward.db"))
     }
 
     /// The store beside the servers, opened once.
@@ -98,7 +152,7 @@ impl TestDatabase {
     pub async fn number(&self, sql: &'static str) -> i64 {
         match self.store().await {
             Store::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_one(writer).await,
-            Store::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await,
+            Store::Postgres { pool, .. } => sqlx::query_scalar(sql).fetch_one(pool).await,
         }
         .expect(sql)
     }
@@ -107,7 +161,7 @@ impl TestDatabase {
     pub async fn texts(&self, sql: &'static str) -> Vec<String> {
         match self.store().await {
             Store::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_all(writer).await,
-            Store::Postgres(pool) => sqlx::query_scalar(sql).fetch_all(pool).await,
+            Store::Postgres { pool, .. } => sqlx::query_scalar(sql).fetch_all(pool).await,
         }
         .expect(sql)
     }
@@ -117,7 +171,7 @@ impl TestDatabase {
         let sql = AssertSqlSafe(sql.into());
         match self.store().await {
             Store::Sqlite { writer, .. } => sqlx::query(sql).execute(writer).await.map(drop),
-            Store::Postgres(pool) => sqlx::query(sql).execute(pool).await.map(drop),
+            Store::Postgres { pool, .. } => sqlx::query(sql).execute(pool).await.map(drop),
         }
         .expect("a good statement");
     }
@@ -195,10 +249,15 @@ async fn clone_of_template() -> (PgConnectOptions, String) {
 
 async fn empty() -> (PgConnectOptions, String) {
     let server = server();
+    let name = create_empty_on(&server).await;
+    (server, name)
+}
+
+async fn create_empty_on(server: &PgConnectOptions) -> String {
     let mut admin = server.connect().await.expect("the PostgreSQL server of the tests answers");
     let name = unique_name();
     execute(&mut admin, format!("CREATE DATABASE {name}")).await.expect("a test database");
-    (server, name)
+    name
 }
 
 fn unique_name() -> String {

@@ -3,7 +3,7 @@
 use super::{Kind, TestDatabase, eventually};
 
 /// Each statement counts what breaks the rule.
-const RULES: [(&str, &str); 21] = [
+const RULES: [(&str, &str); 22] = [
     (
         "canonical e-mail addresses are unique",
         "SELECT count(*) FROM (
@@ -22,6 +22,10 @@ const RULES: [(&str, &str); 21] = [
         "no session is live for a disabled user, or from before the user's last epoch",
         "SELECT count(*) FROM refresh_tokens AS r JOIN users_auth AS u ON u.id = r.user_id
          WHERE r.ended_at IS NULL AND (u.status <> 'active' OR u.session_epoch <> r.session_epoch)",
+    ),
+    (
+        "no session is of a user who is not there",
+        "SELECT count(*) FROM refresh_tokens WHERE user_id NOT IN (SELECT id FROM users_auth)",
     ),
     (
         "no session is of a later epoch than its user",
@@ -147,6 +151,7 @@ impl TestDatabase {
             // Between two statements of its transaction a working connection is "idle" for a moment; one that
             // was left behind stays so.
             Kind::Postgres => {
+                self.check_indexes().await;
                 eventually("no connection is idle in a transaction", async || {
                     self.number(
                         "SELECT count(*) FROM pg_stat_activity
@@ -158,5 +163,22 @@ impl TestDatabase {
                 .await;
             }
         }
+    }
+
+    /// What `pg_amcheck` does, where the server has it: every index in order, and with every row of its table in it.
+    async fn check_indexes(&self) {
+        let available = "SELECT count(*) FROM pg_available_extensions WHERE name = 'amcheck'";
+        let superuser = "SELECT count(*) FROM pg_roles WHERE rolname = current_user AND rolsuper";
+        if self.number(available).await == 0 || self.number(superuser).await == 0 {
+            return;
+        }
+        self.execute("CREATE EXTENSION IF NOT EXISTS amcheck").await;
+        let checked = "SELECT count(bt_index_check(i.indexrelid, true))
+            FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_am AS a ON a.oid = c.relam
+            WHERE a.amname = 'btree' AND c.relnamespace = 'public'::regnamespace AND i.indisvalid";
+        assert!(self.number(checked).await > 5);
+        let corrupt = "SELECT count(*) FROM pg_class AS t, LATERAL verify_heapam(t.oid)
+            WHERE t.relkind = 'r' AND t.relnamespace = 'public'::regnamespace";
+        assert_eq!(self.number(corrupt).await, 0, "a table is corrupt");
     }
 }

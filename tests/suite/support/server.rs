@@ -73,13 +73,9 @@ impl TestServer {
     }
 
     pub async fn on(database: Arc<TestDatabase>, flags: Vec<(String, String)>, clock: Clock) -> Self {
-        let own = [
-            ("database_url", database.url()),
-            ("data_dir", database.folder.path().display().to_string()),
-            ("master_key", master_key()),
-        ];
+        let own = [("data_dir", database.folder.path().display().to_string()), ("master_key", master_key())];
         let cheap = CHEAP.iter().map(|(key, value)| (*key, (*value).to_owned()));
-        let base = cheap.chain(own).map(|(key, value)| (key.to_owned(), value));
+        let base = cheap.chain(own).chain(database.settings()).map(|(key, value)| (key.to_owned(), value));
         let sources = Sources {
             flags: base.chain(flags.clone()).collect(),
             env: BTreeMap::new(),
