@@ -18,7 +18,9 @@ mod event_docs;
 mod forwarded;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod guide;
 mod health;
+mod html;
 mod input;
 mod introspect;
 mod jwks;
@@ -44,6 +46,7 @@ mod strict_json;
 mod tls;
 mod unread_body;
 
+pub use error_pages::catalogue as error_catalogue;
 pub use openapi::document as openapi_document;
 pub use server::{Bound, Server};
 pub use tls::Certificate;

@@ -41,6 +41,8 @@ mod migrate;
 #[cfg(test)]
 mod overload;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod python;
 #[cfg(test)]
 mod races;
