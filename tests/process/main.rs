@@ -19,6 +19,8 @@ mod commands;
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
+mod contracts;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod deploy;

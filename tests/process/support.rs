@@ -27,7 +27,7 @@ mod rabbit_server;
 mod setup;
 
 pub use collector::{Collector, attribute};
-pub use foreign::{node_packages, python, serve_as_issuer};
+pub use foreign::{node_packages, node_tools, python, serve_as_issuer};
 pub use process::Process;
 pub use rabbit_server::RabbitServer;
 pub use setup::{Finished, Server, Setup, master_key};

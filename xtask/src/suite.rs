@@ -51,7 +51,9 @@ fn run_with(workspace: &Workspace, options: &[&str], environment: &[(&str, &str)
         println!("\n== {database}: cargo {line} ==");
         let mut cargo = workspace.cargo(line);
         cargo.args(filter).env("KEYWARD_TEST_DATABASE", database);
-        cargo.env("KEYWARD_TEST_PYTHON", &python).env("KEYWARD_TEST_NODE", &node);
+        cargo
+            .env("KEYWARD_TEST_PYTHON", &python)
+            .envs(node.iter().map(|(variable, folder)| (variable, folder)));
         cargo.env(redis::PROGRAM_VARIABLE, &redis_server);
         cargo.envs(environment.iter().copied());
         cargo.envs(servers.iter().map(|(variable, (url, _))| (variable, url)));
