@@ -47,7 +47,8 @@ const CONTENT_SECURITY_POLICY: &str =
 pub(super) async fn page(State(app): State<Arc<App>>, Path(code): Path<String>) -> Result<Response, Problem> {
     let code = Code::parse(&code).ok_or(Problem::new(Code::NotFound))?;
     let (status, title, advice) = code.entry();
-    let (style, others) = if app.rules().docs {
+    let docs = app.rules().docs;
+    let (style, others) = if docs {
         (
             "<link rel=\"stylesheet\" href=\"../events/style.css\">\n",
             "<p><a href=\"../guide/errors\">All errors</a></p>\n",
@@ -63,11 +64,9 @@ pub(super) async fn page(State(app): State<Arc<App>>, Path(code): Path<String>) 
         code = code.as_str(),
         advice = Prose(advice),
     );
-    let headers = [
-        (header::CACHE_CONTROL, "public, max-age=3600"),
-        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-    ];
-    Ok((headers, Html(html)).into_response())
+    let cached = [(header::CACHE_CONTROL, "public, max-age=3600")];
+    let policy = docs.then_some([(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)]);
+    Ok((cached, policy, Html(html)).into_response())
 }
 
 /// Every code with its status and what its caller can do, as a page of the guide in Markdown.

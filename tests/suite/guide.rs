@@ -60,6 +60,10 @@ async fn pages_come_from_here_and_run_no_script() {
     let policy = page.header("content-security-policy");
     assert!(policy.starts_with("default-src 'none'; style-src 'self'; img-src 'self';"), "{policy}");
     assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
+    let error = stranger.get("/docs/errors/not_found").await.expect_status(200);
+    let html = String::from_utf8_lossy(&error.body);
+    assert!(html.contains("../guide/errors") && !html.contains("<script"), "{html}");
+    assert!(error.header("content-security-policy").starts_with("default-src 'none'; style-src 'self';"));
     let style = stranger.get("/docs/guide/style.css").await.expect_status(200);
     assert!(style.header("content-type").starts_with("text/css"));
     assert!(!String::from_utf8_lossy(&style.body).contains("url("));

@@ -78,7 +78,8 @@ fn text_max(name: &str, format: Option<&SchemaFormat>) -> usize {
         (_, Some(SchemaFormat::KnownFormat(KnownFormat::Password))) => 4_096,
         ("iss" | "aud" | "type" | "Location", _) => 2_048,
         ("detail" | "pointer", _) => 65_536,
-        (name, _) if name.contains("token") || name.contains("cursor") => 16_384,
+        ("cursor" | "next_cursor", _) => 4_096,
+        (name, _) if name.contains("token") => 16_384,
         ("Role" | "role", _) => 64,
         _ => 1_024,
     }
