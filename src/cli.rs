@@ -113,6 +113,9 @@ enum Command {
     Openapi,
     /// Print the AsyncAPI document
     Asyncapi,
+    /// Print the catalogue of errors as Markdown
+    #[command(hide = true)]
+    Errors,
 }
 
 /// Why a command failed: the exit code, and what to tell.
@@ -194,6 +197,10 @@ async fn run(arguments: Arguments) -> Result<(), Exit> {
         }
         Some(Command::Asyncapi) => {
             print(&crate::app::asyncapi_document());
+            Ok(())
+        }
+        Some(Command::Errors) => {
+            print(&crate::http::error_catalogue());
             Ok(())
         }
     }

@@ -19,7 +19,9 @@ mod forwarded;
 mod framing;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod guide;
 mod health;
+mod html;
 mod input;
 mod introspect;
 mod jwks;
@@ -45,6 +47,7 @@ mod strict_json;
 mod tls;
 mod unread_body;
 
+pub use error_pages::catalogue as error_catalogue;
 pub use openapi::document as openapi_document;
 pub use server::{Bound, Server};
 pub use tls::Certificate;

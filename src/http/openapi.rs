@@ -1,3 +1,5 @@
+mod bounds;
+
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -17,7 +19,8 @@ const LIMITED: [&str; 5] = ["signup", "login", "refresh", "changePassword", "int
                        logout that takes effect at once.\n\nErrors are RFC 9457 `application/problem+json` with a \
                        stable `code`. Only what is not HTTP at all, or has more than 16 KiB of headers, gets a bare \
                        400 or 431. Where `tls.require_https` is set, what did not come over https gets 403 \
-                       `https_required`, wherever it goes.\n\nWhat other services can hear of is at `/docs/events`.",
+                       `https_required`, wherever it goes.\n\nThe guide is at [`/docs/guide`](/docs/guide), what other services \
+                       can hear of at [`/docs/events`](/docs/events).",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     servers((url = "/", description = "This server")),
@@ -37,7 +40,8 @@ impl Modify for Bearer {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let mut scheme = Http::new(HttpAuthScheme::Bearer);
         scheme.bearer_format = Some("JWT".to_owned());
-        scheme.description = Some("The `access_token` of a login or a refresh".to_owned());
+        scheme.description =
+            Some("The `access_token` of a login or a refresh, verified after RFC8725".to_owned());
         let components = openapi.components.get_or_insert_with(Default::default);
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
         let mut client = Http::new(HttpAuthScheme::Basic);
@@ -50,13 +54,19 @@ impl Modify for Bearer {
 #[must_use]
 pub fn document() -> String {
     let mut openapi = router::api().into_openapi();
-    for path in openapi.paths.paths.values_mut() {
-        let methods = [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete];
-        methods.into_iter().flatten().for_each(complete);
-    }
+    operations(&mut openapi).for_each(complete);
+    bounds::add(&mut openapi);
     let mut json = openapi.to_pretty_json().unwrap_or_default();
     json.push('\n');
     json
+}
+
+fn operations(openapi: &mut utoipa::openapi::OpenApi) -> impl Iterator<Item = &mut Operation> {
+    openapi.paths.paths.values_mut().flat_map(|path| {
+        [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete]
+            .into_iter()
+            .flatten()
+    })
 }
 
 /// Adds what holds for every route, so that no handler needs to repeat it.

@@ -19,7 +19,7 @@ use super::request::{Https, Surroundings};
 use super::request_metrics::RequestMetrics;
 use super::{
     admin_audit, admin_keys, admin_password, admin_roles, admin_sessions, admin_unlock, admin_users, docs,
-    error_pages, event_docs, health, introspect, jwks, login, logout, me, metadata, password, refresh,
+    error_pages, event_docs, guide, health, introspect, jwks, login, logout, me, metadata, password, refresh,
     request, revoke, sessions, signup,
 };
 use crate::app::App;
@@ -65,6 +65,9 @@ pub(super) fn router(app: Arc<App>, settings: &Settings, readiness: Arc<Readines
             .route("/asyncapi.json", get(event_docs::asyncapi_json))
             .route("/docs/events", get(event_docs::page))
             .route("/docs/events/style.css", get(event_docs::style))
+            .route("/docs/guide", get(guide::index))
+            .route("/docs/guide/", get(guide::index_with_slash))
+            .route("/docs/guide/{*path}", get(guide::file))
             .route("/docs", get(docs::index))
             .route("/docs/", get(docs::page))
             .route("/docs/{*path}", get(docs::file));

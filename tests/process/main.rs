@@ -21,6 +21,8 @@ mod commands;
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
+mod contracts;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod database_restart;
@@ -54,6 +56,8 @@ mod metrics;
 mod migrate;
 #[cfg(test)]
 mod overload;
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod python;
 #[cfg(test)]

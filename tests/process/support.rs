@@ -32,7 +32,7 @@ mod setup;
 
 pub use collector::{Collector, attribute};
 pub use crowd::{Crowd, Faults};
-pub use foreign::{node_packages, python, serve_as_issuer};
+pub use foreign::{node_packages, node_tools, python, serve_as_issuer};
 pub use line::Line;
 pub use postgres_server::PostgresServer;
 pub use process::Process;

@@ -52,6 +52,8 @@ mod forged_tokens;
 #[cfg(test)]
 mod growth;
 #[cfg(test)]
+mod guide;
+#[cfg(test)]
 mod headers;
 #[cfg(test)]
 mod http2;

@@ -33,7 +33,8 @@ cargo xtask prove [sqlite|postgres]
     fall silent or are full, ten times the load, and a million password hashes against those of
     another implementation. Takes minutes; needs cargo-nextest.
 cargo xtask generate [--check]
-    Writes the generated files that are committed; with --check only compares them.
+    Writes the generated files that are committed (contracts, pages, diagrams, collections); with --check
+    only compares them.
 cargo xtask bench login|signup|me|jwks|refresh|mixed|memory|start|events|all|report
     Measures a release build, in turns with the limit that it is held against, and keeps the figures in
     target/bench. `all`, and `report` of what was measured last, write docs/performance.md.

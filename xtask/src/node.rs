@@ -1,22 +1,30 @@
-//! The packages of npm that the recipe for Node uses, in a folder under the target folder.
+//! The packages of npm that tests use, in folders under the target folder.
 
 use std::fs;
 use std::path::PathBuf;
 
 use crate::workspace::{Outcome, Workspace, apt_install, output};
 
-const RECIPE: &str = "docs/integrate/node";
+/// What is locked where, and the variable that names the folder in which it is installed.
+const LOCKED: [(&str, &str); 2] =
+    [("docs/integrate/node", "KEYWARD_TEST_NODE"), ("tests/node", "KEYWARD_TEST_NODE_TOOLS")];
 
-/// Returns a folder with `node_modules` as locked; installs them only when the lock changed.
-pub(crate) fn prepare(workspace: &Workspace) -> Outcome<PathBuf> {
-    let folder = workspace.target.join("node");
+/// Returns for each variable a folder with `node_modules` as locked.
+pub(crate) fn prepare(workspace: &Workspace) -> Outcome<Vec<(&'static str, PathBuf)>> {
+    let install = |(source, variable)| Ok((variable, install(workspace, source)?));
+    LOCKED.into_iter().map(install).collect()
+}
+
+/// Installs only when the lock changed.
+fn install(workspace: &Workspace, source: &str) -> Outcome<PathBuf> {
+    let folder = workspace.target.join("node").join(source.replace('/', "-"));
     let stamp = folder.join("installed");
-    let recipe = workspace.root.join(RECIPE);
-    let lock = fs::read_to_string(recipe.join("package-lock.json"))?;
+    let source = workspace.root.join(source);
+    let lock = fs::read_to_string(source.join("package-lock.json"))?;
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
         return Ok(folder);
     }
-    println!("node: installing {RECIPE}/package-lock.json");
+    println!("node: installing {}", source.join("package-lock.json").display());
     for program in ["node", "npm"] {
         output(workspace.command(program).arg("--version"))
             .or_else(|first| {
@@ -27,7 +35,7 @@ pub(crate) fn prepare(workspace: &Workspace) -> Outcome<PathBuf> {
     }
     fs::create_dir_all(&folder)?;
     for file in ["package.json", "package-lock.json"] {
-        fs::copy(recipe.join(file), folder.join(file))?;
+        fs::copy(source.join(file), folder.join(file))?;
     }
     let ci = "ci --ignore-scripts --no-audit --no-fund --silent";
     output(workspace.command("npm").args(ci.split(' ')).current_dir(&folder))?;

@@ -62,7 +62,9 @@ fn run_with(workspace: &Workspace, options: &[&str], environment: &[(&str, &str)
         cargo
             .args(filter)
             .env("KEYWARD_TEST_DATABASE", if *database == POOLED { "postgres" } else { database });
-        cargo.env("KEYWARD_TEST_PYTHON", &python).env("KEYWARD_TEST_NODE", &node);
+        cargo
+            .env("KEYWARD_TEST_PYTHON", &python)
+            .envs(node.iter().map(|(variable, folder)| (variable, folder)));
         cargo.env(redis::PROGRAM_VARIABLE, &redis_server);
         cargo.envs(postgres_programs.as_ref().map(|folder| (postgres::PROGRAMS_VARIABLE, folder)));
         cargo.envs(environment.iter().copied());

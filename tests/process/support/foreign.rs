@@ -35,3 +35,11 @@ pub fn node_packages() -> PathBuf {
          `cargo xtask test`, which makes one",
     )
 }
+
+/// A folder with the tools that `tests/node` locks.
+pub fn node_tools() -> PathBuf {
+    std::env::var_os("KEYWARD_TEST_NODE_TOOLS").map(PathBuf::from).expect(
+        "KEYWARD_TEST_NODE_TOOLS names a folder where tests/node/package-lock.json is installed: run \
+         `cargo xtask test`, which makes one",
+    )
+}
