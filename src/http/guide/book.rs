@@ -63,6 +63,10 @@ const PAGES: &[Page] = compiled_in![
     "decisions/0017-argon2-in-vector-instructions.md",
     "decisions/0018-deployment.md",
     "decisions/0019-documentation.md",
+    "decisions/0020-doctor-and-backup.md",
+    "decisions/0021-transaction-poolers.md",
+    "decisions/0022-stopping-behind-a-balancer.md",
+    "decisions/0023-plans-go-by-indexes.md",
 ];
 
 /// Files of the repository that the server has at its root.
