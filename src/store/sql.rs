@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
@@ -86,6 +86,10 @@ async fn acquire<DB: Database>(pool: &Pool<DB>) -> Result<PoolConnection<DB>, sq
     }
 }
 
+/// On its way back a connection has to show that it answers. The driver alone would wait for ever for one that fell silent,
+/// and its place in the pool would be lost with it.
+const RETURN_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// In one message, which a pooler does not take apart, and with the limits that a connection of our own is opened with.
 const BEGIN_POOLED: &str = "BEGIN; SET LOCAL statement_timeout = 3500; SET LOCAL lock_timeout = 3000; \
     SET LOCAL idle_in_transaction_session_timeout = 10000";
@@ -153,7 +157,9 @@ impl Tx {
 
     /// Gives the connection back to its pool, in order.
     pub(super) fn release(mut self) {
-        drop(self.connection.take());
+        if let Some(Connection::Postgres(mut connection)) = self.connection.take() {
+            tokio::spawn(tokio::time::timeout(RETURN_TIMEOUT, connection.return_to_pool()));
+        }
     }
 
     /// Likewise, and tells what is now in the audit log.

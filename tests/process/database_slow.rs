@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::support::{
-    Actor, Answer, Crowd, Faults, Kind, Line, Server, Setup, TestDatabase, promised, proving, rounds,
+    Actor, Answer, Crowd, Faults, Kind, Line, Server, Setup, TestDatabase, promised, proving, rounds, until,
 };
 
 const PEOPLE: usize = 8;
@@ -59,13 +59,18 @@ async fn clients_that_hang_up_leave_nothing_half_done_and_get_nobody_elses_answe
     let Some((database, line, server)) = behind_a_line().await else { return };
     line.slow_by(Duration::from_millis(5));
     let done = Arc::new(AtomicUsize::new(0));
+    let mut users = Vec::new();
+    for _ in 0..PEOPLE {
+        users.push(server.user().await);
+    }
     let mut clients = JoinSet::new();
-    for n in 0..PEOPLE as u64 {
+    for (n, user) in (0_u64..).zip(users) {
         // Over HTTP/2 the connection stays, and only a stream is reset.
         let http = Client::builder().no_proxy();
         let http = if n % 2 == 0 { http } else { http.http2_prior_knowledge() }.build().expect("a client");
-        let mut user = Actor { http, ..server.user().await };
-        let (done, wanted) = (Arc::clone(&done), rounds(300, 5_000) as usize);
+        let mut user = Actor { http, ..user };
+        // Fewer a person than the server lets one connection of HTTP/2 take back.
+        let (done, wanted) = (Arc::clone(&done), rounds(300, 700) as usize);
         clients.spawn(async move {
             let mut patience = n;
             while done.fetch_add(1, Ordering::Relaxed) < wanted {
@@ -79,6 +84,9 @@ async fn clients_that_hang_up_leave_nothing_half_done_and_get_nobody_elses_answe
         client.expect("every answer was for who asked");
     }
     line.restore();
+    // What was begun for them is finished first.
+    until("a sign-up in time", async || (server.anonymous().signup().await.status == 201).then_some(()))
+        .await;
     // All connections, at once and again: none is in the middle of something.
     for _ in 0..4 {
         let users = (0..PEOPLE).map(|_| async { server.user().await.id().await });
@@ -104,12 +112,15 @@ async fn hang_up_after(patience: Duration, user: &mut Actor) {
             let stranger = Actor { http: user.http.clone(), ..Actor::new(user.base.clone()) };
             let body = json!({ "email": stranger.email, "password": stranger.password });
             if let Some(made) = unlucky(stranger.request(Method::POST, "/auth/signup").json(&body)).await {
-                assert_eq!(made.expect_status(201).text("email"), stranger.email);
+                assert!(made.status == 503 || made.text("email") == stranger.email, "{}", made.json);
             }
             return;
         }
     };
     let Some(answer) = unlucky(request).await else { return };
+    if answer.status == 503 {
+        return; // all this work that nobody waits for is work
+    }
     let answer = answer.expect_status(200);
     if answer.json.get("email").is_some() {
         assert_eq!(answer.text("email"), user.email, "somebody else's answer");
@@ -117,8 +128,8 @@ async fn hang_up_after(patience: Duration, user: &mut Actor) {
     }
     user.access_token = answer.text("access_token");
     user.refresh_token = answer.text("refresh_token");
-    let me = user.me().await.expect_status(200);
-    assert_eq!(me.text("email"), user.email, "somebody else's tokens");
+    let me = user.me().await;
+    assert!(me.status == 503 || me.text("email") == user.email, "somebody else's tokens: {}", me.json);
 }
 
 /// A server that reaches its PostgreSQL by a line of ours. The embedded database has none.
