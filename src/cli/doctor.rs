@@ -22,7 +22,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(flags: &SettingFlags, arguments: Arguments) -> Result<(), Exit> {
-    let findings = look(flags).await;
+    let findings = Box::pin(look(flags)).await;
     let code = exit_code(&findings);
     print(&if arguments.json { as_json(&findings, code) } else { as_text(&findings, terminal_width()) });
     // All is said.

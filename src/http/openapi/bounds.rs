@@ -75,10 +75,9 @@ fn text_max(name: &str, format: Option<&SchemaFormat>) -> usize {
     match (name, format) {
         (_, Some(SchemaFormat::KnownFormat(KnownFormat::Uuid))) => 36,
         (_, Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))) => 64,
-        (_, Some(SchemaFormat::KnownFormat(KnownFormat::Password))) => 4_096,
+        ("cursor" | "next_cursor", _) | (_, Some(SchemaFormat::KnownFormat(KnownFormat::Password))) => 4_096,
         ("iss" | "aud" | "type" | "Location", _) => 2_048,
         ("detail" | "pointer", _) => 65_536,
-        ("cursor" | "next_cursor", _) => 4_096,
         (name, _) if name.contains("token") => 16_384,
         ("Role" | "role", _) => 64,
         _ => 1_024,
