@@ -111,7 +111,7 @@ pub(super) async fn open_postgres(
         drop(pool.acquire().await);
         Ok(())
     };
-    tokio::try_join!(first_connection(connect), ready)?;
+    tokio::try_join!(Box::pin(first_connection(connect)), Box::pin(ready))?;
     Ok(Store::Postgres { pool, pooled: options.transaction_pooler })
 }
 
