@@ -35,7 +35,7 @@ cargo xtask prove [sqlite|postgres]
 cargo xtask generate [--check]
     Writes the generated files that are committed (contracts, pages, diagrams, collections); with --check
     only compares them.
-cargo xtask bench login|signup|me|jwks|refresh|mixed|memory|start|events|all|report
+cargo xtask bench login|signup|me|jwks|refresh|mixed|memory|start|events|growth|all|report
     Measures a release build, in turns with the limit that it is held against, and keeps the figures in
     target/bench. `all`, and `report` of what was measured last, write docs/performance.md.
 cargo xtask fuzz [TARGET [--seconds N]]
