@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keyward::domain::{Roles, UserStatus};
-use keyward::store::{DatabaseOptions, Location, NewUser, Store};
+use keyward::store::{DatabaseOptions, Location, NewUser, Store, StoreError};
 
 use super::{insert_user, new_user, open, run};
 use crate::support::Kind;
@@ -11,10 +11,12 @@ use crate::support::Kind;
 #[tokio::test]
 async fn a_database_is_looked_at_and_stays_as_it_is() {
     let (database, store, now) = open().await;
-    let admin =
-        |email: &str| NewUser { roles: Roles::from_words("admin").expect("a role"), ..new_user(email, now) };
-    let (one, disabled, other) =
-        (admin("a@example.com"), admin("b@example.com"), new_user("c@example.com", now));
+    let with = |roles: &str, email: &str| NewUser {
+        roles: Roles::from_words(roles).expect("names of roles"),
+        ..new_user(email, now)
+    };
+    let (one, disabled) = (with("user admin", "a@example.com"), with("admin", "b@example.com"));
+    let other = with("administrator user", "c@example.com");
     run(&store, move |tx| {
         Box::pin(async move {
             let away = disabled.id;
@@ -38,13 +40,8 @@ async fn a_database_is_looked_at_and_stays_as_it_is() {
     assert!(looking.database_version().await.unwrap().starts_with(|first: char| first.is_ascii_digit()));
     let there = looking.database_now().await.unwrap();
     assert!(there.since(now).max(now.since(there)) < Duration::from_secs(60), "{there} there, {now} here");
-    run(&looking, |tx| {
-        Box::pin(async move {
-            assert_eq!(tx.admins_count().await?, 1, "who is disabled is none");
-            Ok(())
-        })
-    })
-    .await;
+    let admins = looking.read("test", |tx| Box::pin(async move { tx.admins_count().await })).await;
+    assert_eq!(admins.map_err(|error: StoreError| error.to_string()), Ok(1), "who is disabled is none");
     let user = new_user("d@example.com", now);
     let written = looking.transaction("test", |tx| Box::pin(async move { tx.user_insert(user).await })).await;
     assert!(written.is_err(), "it is not to be written to");
