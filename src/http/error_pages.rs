@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
 
-use super::html::Prose;
+use super::html::{Prose, STYLE_ALONE};
 use super::problem::{Code, Problem};
 use crate::app::App;
 
@@ -39,15 +39,12 @@ than 16 KiB of headers, gets a bare 400 or 431.
 |---|---|---|---|
 ";
 
-/// The style sheet that the pages of events have, too.
-const CONTENT_SECURITY_POLICY: &str =
-    "default-src 'none'; style-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
-
 /// The page that a problem's `type` URL leads to. It is there, if plainer, where other documentation is off.
 pub(super) async fn page(State(app): State<Arc<App>>, Path(code): Path<String>) -> Result<Response, Problem> {
     let code = Code::parse(&code).ok_or(Problem::new(Code::NotFound))?;
     let (status, title, advice) = code.entry();
     let docs = app.rules().docs;
+    // The style sheet is that of the pages of events.
     let (style, others) = if docs {
         (
             "<link rel=\"stylesheet\" href=\"../events/style.css\">\n",
@@ -65,7 +62,7 @@ pub(super) async fn page(State(app): State<Arc<App>>, Path(code): Path<String>) 
         advice = Prose(advice),
     );
     let cached = [(header::CACHE_CONTROL, "public, max-age=3600")];
-    let policy = docs.then_some([(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)]);
+    let policy = docs.then_some([STYLE_ALONE]);
     Ok((cached, policy, Html(html)).into_response())
 }
 

@@ -8,14 +8,11 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
 
+use super::html::{CACHED, STYLE_ALONE, style_sheet};
 use super::problem::{Code, Problem};
 use crate::app::{App, EventType, asyncapi_document};
 
-/// One style sheet, from here, and nothing else.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'none'; \
-     frame-ancestors 'none'; base-uri 'none'";
-const STYLE: &str = include_str!("event_docs/style.css");
-const CACHED: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
+const STYLE: &str = style_sheet!("event_docs/style.css");
 
 static ASYNCAPI: LazyLock<String> = LazyLock::new(asyncapi_document);
 
@@ -25,7 +22,7 @@ pub(super) async fn asyncapi_json() -> Response {
 
 pub(super) async fn page(State(app): State<Arc<App>>) -> Response {
     let html = page::render(&app.rules().issuer);
-    ([(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY), CACHED], Html(html)).into_response()
+    ([STYLE_ALONE, CACHED], Html(html)).into_response()
 }
 
 pub(super) async fn style() -> Response {

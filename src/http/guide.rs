@@ -8,13 +8,13 @@ use axum::extract::Path;
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
+use super::html::{CACHED, style_sheet};
 use super::problem::{Code, Problem};
 
 /// A style sheet and pictures, from here, and nothing else.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; \
      frame-ancestors 'none'; base-uri 'none'";
-const STYLE: &str = include_str!("guide/style.css");
-const CACHED: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
+const STYLE: &str = style_sheet!("guide/style.css");
 
 pub(super) async fn index() -> Response {
     html(&book::INDEX)

@@ -1,4 +1,24 @@
+//! What the pages that are made here share.
+
 use std::fmt::{self, Display, Formatter};
+
+use axum::http::{HeaderName, header};
+
+/// One style sheet, from here, and nothing else.
+pub(super) const STYLE_ALONE: (HeaderName, &str) = (
+    header::CONTENT_SECURITY_POLICY,
+    "default-src 'none'; style-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
+);
+/// Pages change with the binary.
+pub(super) const CACHED: (HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
+
+/// A style sheet: the colours of all pages, and what one kind of them looks like.
+macro_rules! style_sheet {
+    ($own:literal) => {
+        concat!(include_str!("html/colours.css"), include_str!($own))
+    };
+}
+pub(super) use style_sheet;
 
 /// Text that means nothing to HTML.
 pub(super) struct Text<'a>(pub &'a str);

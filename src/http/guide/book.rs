@@ -67,6 +67,7 @@ const PAGES: &[Page] = compiled_in![
     "decisions/0021-transaction-poolers.md",
     "decisions/0022-stopping-behind-a-balancer.md",
     "decisions/0023-plans-go-by-indexes.md",
+    "decisions/0024-xtask-is-longer.md",
 ];
 
 /// Files of the repository that the server has at its root.
