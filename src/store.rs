@@ -85,23 +85,20 @@ impl Store {
         F: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T, E> + Send + 'static,
     {
         let store = self.clone();
-        self.run(
-            name,
-            Box::pin(async move {
-                let mut tx = store.begin().await?;
-                match work(&mut tx).await {
-                    Ok(value) => {
-                        tx.commit().await?;
-                        Ok(value)
-                    }
-                    Err(error) => {
-                        tx.rollback().await?;
-                        Err(error)
-                    }
+        let transaction = async move {
+            let mut tx = store.begin().await?;
+            match work(&mut tx).await {
+                Ok(value) => {
+                    tx.commit().await?;
+                    Ok(value)
                 }
-            }),
-        )
-        .await
+                Err(error) => {
+                    tx.rollback().await?;
+                    Err(error)
+                }
+            }
+        };
+        self.run(name, Box::pin(transaction)).await
     }
 
     /// Runs work that only reads, without a transaction around it.
@@ -112,15 +109,12 @@ impl Store {
         F: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T, E> + Send + 'static,
     {
         let store = self.clone();
-        self.run(
-            name,
-            Box::pin(async move {
-                let mut tx = store.reader().await?;
-                let result = work(&mut tx).await;
-                tx.end(result).await
-            }),
-        )
-        .await
+        let reading = async move {
+            let mut tx = store.reader().await?;
+            let result = work(&mut tx).await;
+            tx.end(result).await
+        };
+        self.run(name, Box::pin(reading)).await
     }
 
     /// Runs work of a single statement that commits by itself.
@@ -131,15 +125,12 @@ impl Store {
         F: for<'t> FnOnce(&'t mut Tx) -> Work<'t, T, E> + Send + 'static,
     {
         let store = self.clone();
-        self.run(
-            name,
-            Box::pin(async move {
-                let mut tx = store.writer().await?;
-                let result = work(&mut tx).await;
-                tx.end(result).await
-            }),
-        )
-        .await
+        let writing = async move {
+            let mut tx = store.writer().await?;
+            let result = work(&mut tx).await;
+            tx.end(result).await
+        };
+        self.run(name, Box::pin(writing)).await
     }
 
     /// Asks the database for a sign of life.

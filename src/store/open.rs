@@ -18,6 +18,16 @@ pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 const SQLITE_BUSY_PAUSE: Duration = Duration::from_millis(20);
 
+/// Of a connection, in milliseconds: a little less than the budget of a request, so that the server gives up before we do.
+const LIMITS: [(&str, &str); 3] = [
+    ("statement_timeout", "3500"),
+    ("lock_timeout", "3000"),
+    ("idle_in_transaction_session_timeout", "10000"),
+];
+/// Begins a transaction with the same limits, in one message, which a pooler does not take apart.
+pub(super) const BEGIN_POOLED: &str = "BEGIN; SET LOCAL statement_timeout = 3500; SET LOCAL lock_timeout = 3000; \
+    SET LOCAL idle_in_transaction_session_timeout = 10000";
+
 /// Where the data is.
 #[derive(Debug, Clone, Copy)]
 pub enum Location<'a> {
@@ -82,11 +92,7 @@ pub(super) fn postgres_options(url: &str, options: DatabaseOptions) -> Result<Pg
         // Poolers know few settings of a session, and refuse the rest.
         connect.statement_cache_capacity(0).extra_float_digits(None)
     } else {
-        // A little less than the budget of a request, so that the server gives up before we do.
-        connect.options([
-            ("statement_timeout", "3500"),
-            ("lock_timeout", "3000"),
-            ("idle_in_transaction_session_timeout", "10000"),
+        connect.options(LIMITS).options([
             // Every statement of ours goes by an index. A plan is made when a statement is prepared, perhaps of a table
             // that is still small, and kept when it has grown: then it is not to read the whole table.
             ("enable_seqscan", "off"),
@@ -192,6 +198,12 @@ fn check_engine(version: &str) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limits_are_the_same_behind_a_pooler() {
+        let set = LIMITS.map(|(name, value)| format!("; SET LOCAL {name} = {value}")).concat();
+        assert_eq!(BEGIN_POOLED, format!("BEGIN{set}"));
+    }
 
     #[test]
     fn old_engines_are_refused() {

@@ -10,6 +10,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments as _, Database, Pool, Postgres, Row as _, Sqlite};
 
 use super::columns::Column;
+use super::open::BEGIN_POOLED;
 use super::{Store, StoreError, audit_log, measures};
 use crate::domain::AuditEntry;
 
@@ -89,10 +90,6 @@ async fn acquire<DB: Database>(pool: &Pool<DB>) -> Result<PoolConnection<DB>, sq
 /// On its way back a connection has to show that it answers. The driver alone would wait for ever for one that fell silent,
 /// and its place in the pool would be lost with it.
 const RETURN_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// In one message, which a pooler does not take apart, and with the limits that a connection of our own is opened with.
-const BEGIN_POOLED: &str = "BEGIN; SET LOCAL statement_timeout = 3500; SET LOCAL lock_timeout = 3000; \
-    SET LOCAL idle_in_transaction_session_timeout = 10000";
 
 impl Tx {
     /// Prepares a statement that is the same on both databases.
