@@ -11,6 +11,10 @@ use crate::{Outcome, ROUNDS, Site, hashes};
 /// Keeps every thread of the hash pool busy and stays within its queue.
 pub(crate) const CLIENTS: usize = 32;
 
+/// How many times more ask than can be served, and what is to be left of what is served (F15).
+const CROWD: usize = 10;
+const GOODPUT: f64 = 0.8;
+
 /// With the compression function that uses the vector instructions of the CPU.
 const GOAL: f64 = 1.4;
 
@@ -20,10 +24,12 @@ pub(crate) async fn run(site: &Site) -> Outcome<Report> {
     let postgres = Server::start(site, &postgres, &[]).await?;
     let embedded = Server::start(site, &sqlite, &[]).await?;
     let mut on_postgres = logins(&postgres).await?;
+    let mut crowd = logins_of(&postgres, CROWD * CLIENTS).await?;
     let mut on_sqlite = logins(&embedded).await?;
     for _ in 0..ROUNDS {
         report.add("raw hashes", "/s", hashes::measure().await?);
         report.add("logins, PostgreSQL", "/s", on_postgres.measure().await?);
+        report.add("logins of ten times the clients, PostgreSQL", "/s", crowd.measure().await?);
         report.add("logins, SQLite", "/s", on_sqlite.measure().await?);
     }
     report.ratio(
@@ -32,12 +38,21 @@ pub(crate) async fn run(site: &Site) -> Outcome<Report> {
         Some(Bound::AtLeast(GOAL)),
     );
     report.ratio("login/s ÷ raw hashes/s, SQLite", ("logins, SQLite", "raw hashes"), None);
+    report.ratio(
+        "login/s of ten times the clients ÷ login/s, PostgreSQL",
+        ("logins of ten times the clients, PostgreSQL", "logins, PostgreSQL"),
+        Some(Bound::AtLeast(GOODPUT)),
+    );
     Ok(report)
 }
 
-/// Each client is a user of its own, so that nobody waits for another's row.
 pub(crate) async fn logins(server: &Server) -> Outcome<Load<Same>> {
-    let users = sign_up(&server.address, "login", CLIENTS).await?;
+    logins_of(server, CLIENTS).await
+}
+
+/// Each client is a user of its own, so that nobody waits for another's row.
+async fn logins_of(server: &Server, clients: usize) -> Outcome<Load<Same>> {
+    let users = sign_up(&server.address, "login", clients).await?;
     let requests = users.iter().map(|user| Same(post(&server.address, "/auth/login", user)));
     Load::new((&server.address, server.process), 200, requests).await
 }
