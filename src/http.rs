@@ -34,6 +34,7 @@ mod openapi;
 mod password;
 mod problem;
 mod rate_limit;
+mod readiness;
 mod refresh;
 mod request;
 mod request_log;

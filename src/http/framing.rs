@@ -119,6 +119,8 @@ impl Heads {
                 *self = Self::None;
                 return None;
             }
+            // The end of a line that was not looked at, or an empty one before a request (RFC 9112 §2.2): none begins with it.
+            Self::Between if came.trim_ascii().is_empty() => return None,
             Self::Between => match ambiguous(came) {
                 Some(ambiguous) => return Some(Head { ambiguous, ..Head::default() }),
                 None => *self = Self::Within(came.to_vec(), Instant::now()),
@@ -256,6 +258,10 @@ mod tests {
         tokio::time::advance(Duration::from_secs(3)).await;
         let head = Head { ambiguous: false, took: Duration::from_secs(3) };
         assert_eq!(heads.see(b"Host: x\r\n\r\n", false), Some(head));
+
+        assert_eq!(heads.see(b"\n", false), None, "what is left of the one before");
+        tokio::time::advance(Duration::from_secs(300)).await;
+        assert_eq!(heads.see(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", false), Some(Head::default()));
     }
 
     #[tokio::test]

@@ -1,53 +1,20 @@
 //! The listener for operators and orchestrators; not to be published.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::routing::get;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
+use super::readiness::Readiness;
 use crate::app::App;
-
-/// Whoever asked within this time asks again before long, and acts on the answer.
-const ASKS_AGAIN_WITHIN: Duration = Duration::from_secs(30);
 
 #[derive(Clone)]
 pub(super) struct Management {
     pub app: Arc<App>,
     pub readiness: Arc<Readiness>,
-}
-
-/// What those who send requests here are told, and whether they ask.
-#[derive(Debug, Default)]
-pub(super) struct Readiness {
-    draining: AtomicBool,
-    asked_at: Mutex<Option<Instant>>,
-}
-
-impl Readiness {
-    /// Says from now on that no new work is to be sent here.
-    pub(super) fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
-    }
-
-    /// Tells whether somebody looks at `/readyz` time and again.
-    pub(super) fn watched(&self) -> bool {
-        let asked_at = *self.asked_at.lock().unwrap_or_else(PoisonError::into_inner);
-        asked_at.is_some_and(|at| at.elapsed() < ASKS_AGAIN_WITHIN)
-    }
-
-    fn asked(&self) {
-        *self.asked_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
 }
 
 pub(super) fn router(state: Management) -> Router {

@@ -13,10 +13,10 @@ use futures_util::FutureExt as _;
 use super::caller::caller;
 use super::client_address::{ClientAddress, Proxies};
 use super::connection::Activity;
-use super::framing::Framing;
-use super::management::Readiness;
+use super::framing::{Framed, Framing};
 use super::problem::{Code, Problem};
 use super::rate_limit;
+use super::readiness::Readiness;
 use super::request_log::Exchange;
 use super::request_metrics::RequestMetrics;
 use super::unread_body::Lent;
@@ -44,14 +44,17 @@ impl RequestId {
     }
 }
 
-/// Whom an HTTP/1 request is for must be said exactly once (RFC 9112 §3.2): a proxy in front may
-/// believe another `Host` than we do.
-fn one_host(request: &Request) -> bool {
+/// Says what makes a request mean another thing to a proxy in front than to us. What follows it on its connection is not
+/// to be believed either.
+fn malformed(request: &Request, framed: Option<&Framed>) -> Option<&'static str> {
+    // Whom an HTTP/1 request is for must be said exactly once (RFC 9112 §3.2).
     let hosts = request.headers().get_all(header::HOST).iter().count();
-    match request.version() {
-        Version::HTTP_11 => hosts == 1,
-        _ => hosts <= 1,
+    let one_host = hosts == 1 || (hosts == 0 && request.version() != Version::HTTP_11);
+    if !one_host {
+        return Some("exactly one Host header is needed");
     }
+    let ambiguous = framed.is_some_and(|framed| framed.ambiguous);
+    ambiguous.then_some("Content-Length and Transfer-Encoding exclude each other")
 }
 
 /// What the surroundings of every request are made of.
@@ -93,7 +96,7 @@ pub(super) async fn surround(
 ) -> Response {
     let under_way = request.extensions().get::<Arc<Activity>>().cloned().map(Activity::begin);
     let framed = request.extensions().get::<Arc<Framing>>().cloned().map(Framing::begin);
-    let ambiguous = framed.as_ref().is_some_and(|framed| framed.ambiguous);
+    let malformed = malformed(&request, framed.as_ref());
     let id = RequestId::of(request.headers(), &app);
     let client = proxies.client_of(&request);
     let exchange = Exchange::begin(metrics, &request, id.clone(), client);
@@ -102,23 +105,15 @@ pub(super) async fn surround(
         request.extensions_mut().insert(ClientAddress(address));
     }
     let caller = caller(request.extensions(), request.headers());
-    let (one_host, http1) = (one_host(&request), request.version() < Version::HTTP_2);
+    let http1 = request.version() < Version::HTTP_2;
     let secure = proxies.received_over_https(&request, https.served);
     let refused = https.refuses(secure, request.extensions().get::<MatchedPath>());
     let body = Lent::to(&mut request);
 
     // Boxed, since each wrapper below would hold it twice, and every request is moved through them.
     let answer = Box::pin(async {
-        if !one_host {
-            return problem_response(
-                Problem::new(Code::BadRequest).detail("exactly one Host header is needed"),
-            );
-        }
-        if ambiguous {
-            return problem_response(
-                Problem::new(Code::BadRequest)
-                    .detail("Content-Length and Transfer-Encoding exclude each other"),
-            );
+        if let Some(detail) = malformed {
+            return problem_response(Problem::new(Code::BadRequest).detail(detail));
         }
         if refused {
             return problem_response(Problem::new(Code::HttpsRequired));
@@ -146,7 +141,7 @@ pub(super) async fn surround(
     };
     // Before a stop, so that no request is on its way here when the connection ends; HTTP/2 has a word for that.
     let leaving = http1 && readiness.draining();
-    if !one_host || ambiguous || !read_out || leaving {
+    if malformed.is_some() || !read_out || leaving {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     exchange.end(&response, problem.as_ref());

@@ -11,10 +11,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::client_address::Proxies;
-use super::management::Readiness;
 use super::openapi::Description;
 use super::problem::{Code, Problem};
 use super::rate_limit::{RATE_LIMIT, RATE_LIMIT_POLICY};
+use super::readiness::Readiness;
 use super::request::{Https, Surroundings};
 use super::request_metrics::RequestMetrics;
 use super::{

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::connection::{Reception, places};
 use super::framing::LookingAtHeads;
-use super::management::{self, Management, Readiness};
+use super::management::{self, Management};
+use super::readiness::Readiness;
 use super::router;
 use super::tls::Certificate;
 use crate::app::App;
