@@ -78,28 +78,45 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     tracing::error!(location, said, "panicked");
 }
 
-/// Writes lines of which every reader agrees where they end and which way they run.
-struct Lines(Stream);
+impl io::Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stdout => stdout().write(bytes),
+            Self::Stderr => stderr().write(bytes),
+        }
+    }
 
-impl io::Write for Lines {
+    /// Under one lock, so that lines of two threads do not mix.
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Stdout => stdout().write_all(bytes),
+            Self::Stderr => stderr().write_all(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout => stdout().flush(),
+            Self::Stderr => stderr().flush(),
+        }
+    }
+}
+
+/// Writes lines of which every reader agrees where they end and which way they run.
+struct Lines<W>(W);
+
+impl<W: io::Write> io::Write for Lines<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.write_all(line)?;
         Ok(line.len())
     }
 
     fn write_all(&mut self, line: &[u8]) -> io::Result<()> {
-        let line = escaped(line);
-        match self.0 {
-            Stream::Stdout => stdout().write_all(&line),
-            Stream::Stderr => stderr().write_all(&line),
-        }
+        self.0.write_all(&escaped(line))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match self.0 {
-            Stream::Stdout => stdout().flush(),
-            Stream::Stderr => stderr().flush(),
-        }
+        self.0.flush()
     }
 }
 
@@ -125,7 +142,16 @@ fn escaped(line: &[u8]) -> Cow<'_, [u8]> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
+
+    #[test]
+    fn lines_are_escaped_as_they_are_written() {
+        let mut written = Vec::new();
+        Lines(&mut written).write_all("a\u{2028}b\n".as_bytes()).unwrap();
+        assert_eq!(written, b"a\\u2028b\n");
+    }
 
     #[test]
     fn what_ends_or_turns_a_line_is_escaped_and_nothing_else() {

@@ -101,3 +101,55 @@ impl<M: serde::ser::SerializeMap<Error = serde_json::Error>> Visit for Members<M
         self.add(field, &format_args!("{value:?}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::{Value, json};
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_event_is_an_object_on_a_line() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let layer =
+            tracing_subscriber::fmt::layer().with_writer(move || writer.clone()).event_format(JsonLine);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let (hostile, absent) = ("\"}\r\n\u{1b}{\"a\":\"", None::<&str>);
+            tracing::warn!(hostile, absent, whole = -3, ratio = 1.5, yes = true, r#type = %hostile, "so {}", "much");
+        });
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert!(text.ends_with('\n') && text.lines().count() == 1, "{text:?}");
+        let mut object: Value = serde_json::from_str(&text).unwrap();
+        let timestamp = object["timestamp"].take();
+        assert_eq!(
+            timestamp.as_str().map(str::len),
+            Some("2026-11-25T09:28:30.724892Z".len()),
+            "{timestamp}"
+        );
+        let hostile = "\"}\r\n\u{1b}{\"a\":\"";
+        let expected = json!({
+            "timestamp": null, "level": "WARN", "message": "so much", "hostile": hostile, "whole": -3, "ratio": 1.5,
+            "yes": true, "type": hostile, "target": module_path!(),
+        });
+        assert_eq!(object, expected);
+    }
+}
