@@ -9,7 +9,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use crate::support::{Actor, Crowd, Faults, Kind, Server, Setup, TestDatabase, promised, rounds, until};
+use crate::support::{
+    Actor, Crowd, Faults, Kind, PostgresServer, Server, Setup, TestDatabase, promised, rounds, until,
+};
 
 /// What is promised of the time from when there is room to the next answer.
 const RECOVERED: Duration = Duration::from_secs(5);
@@ -21,10 +23,12 @@ struct SmallDisk {
 
 impl SmallDisk {
     /// `None`, said aloud, where nobody lets us mount one.
-    fn mount() -> Option<Self> {
+    fn mount(mebibytes: u32) -> Option<Self> {
         let mounted_on = tempfile::tempdir().expect("a folder");
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=16m,mode=0755", "tmpfs"]).arg(mounted_on.path());
+        mount
+            .args(["-t", "tmpfs", "-o", &format!("size={mebibytes}m,mode=0755"), "tmpfs"])
+            .arg(mounted_on.path());
         let refused = match mount.output() {
             Ok(done) if done.status.success() => return Some(Self { mounted_on }),
             Ok(done) => String::from_utf8_lossy(&done.stderr).trim().to_owned(),
@@ -65,9 +69,9 @@ impl Drop for SmallDisk {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_writes_and_is_over_when_there_is_room() {
     if Kind::of_this_run() == Kind::Postgres {
-        return; // it is its server's disk then
+        return; // it is its server's disk then, which is the next test
     }
-    let Some(disk) = SmallDisk::mount() else { return };
+    let Some(disk) = SmallDisk::mount(16) else { return };
     let setup = Setup::embedded(disk.path());
     let mut server = setup.serve().await;
     let before = server.user().await;
@@ -106,6 +110,39 @@ async fn a_full_disk_refuses_writes_and_is_over_when_there_is_room() {
     until("a sign-up", async || (server.anonymous().signup().await.status == 201).then_some(())).await;
     assert_eq!(server.stop().await, 0);
     TestDatabase::of_file(&disk.path().join("data/keyward.db")).check_invariants().await;
+}
+
+/// PostgreSQL gives up itself when it has no room for its log, and comes back when it is started with room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_of_postgresql_is_over_when_there_is_room() {
+    if Kind::of_this_run() == Kind::Sqlite {
+        return;
+    }
+    let Some(disk) = SmallDisk::mount(128) else { return };
+    let mut postgres = PostgresServer::start_in(disk.path()).await;
+    let database = TestDatabase::create_on(postgres.options()).await;
+    // People must be able to repeat a refresh that was not answered for as long as the disk is full.
+    let setup = Setup::on(&database).env("KEYWARD_TOKEN_REFRESH_GRACE", "60s");
+    let mut server = setup.serve().await;
+    let crowd = Crowd::at(&server, 4, Faults::Unavailable);
+    for _ in 0..rounds(2, 10) {
+        crowd.works(40).await;
+        disk.fill();
+        crowd.notices().await;
+        until("a sign-up that is refused", async || refused(&server).await).await;
+        assert_eq!(server.operator().get("/livez").await.status, 200);
+        disk.empty();
+        postgres.answers_or_starts_again().await;
+        let room = Instant::now();
+        crowd.works(1).await;
+        assert!(room.elapsed() <= promised(RECOVERED), "answers again after {:?}", room.elapsed());
+    }
+    crowd.works(40).await;
+    let ledger = crowd.leaves().await;
+    println!("{ledger}");
+    ledger.check(&server).await;
+    assert_eq!(server.stop().await, 0);
+    database.check_invariants().await;
 }
 
 /// A sign-up that is told 503 and why.

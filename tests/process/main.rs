@@ -67,6 +67,8 @@ mod redis;
 #[cfg(test)]
 mod refused_quickly;
 #[cfg(test)]
+mod restore;
+#[cfg(test)]
 mod rolling;
 #[cfg(test)]
 mod secrets;

@@ -1,3 +1,4 @@
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -16,9 +17,14 @@ pub struct PostgresServer {
 
 impl PostgresServer {
     pub async fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::start_in(&std::env::temp_dir()).await
+    }
+
+    /// One whose files are on a disk that may be filled.
+    pub async fn start_in(place: &Path) -> Self {
+        let folder = tempfile::tempdir_in(place).expect("a temporary folder");
         let path = folder.path();
-        let mut initdb = as_its_user(path, "initdb");
+        let mut initdb = as_its_user(path, &programs().join("initdb"));
         initdb.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]);
         let made = initdb.arg(path.join("cluster")).output().expect("initdb is installed with PostgreSQL");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
@@ -33,9 +39,44 @@ impl PostgresServer {
         options.username("postgres").database("postgres")
     }
 
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The folder of the database, as `PGDATA` has it.
+    pub fn cluster(&self) -> PathBuf {
+        self.folder.path().join("cluster")
+    }
+
+    /// Adds lines to `postgresql.conf`; they hold from the next start.
+    pub fn configure(&self, lines: &str) {
+        let file = std::fs::OpenOptions::new().append(true).open(self.cluster().join("postgresql.conf"));
+        file.and_then(|mut file| file.write_all(lines.as_bytes())).expect("a file that can be written");
+    }
+
+    /// Runs lines of shell as the user of the server, with its programs and where it is.
+    pub fn shell(&self, lines: &str) {
+        let mut shell = as_its_user(self.folder.path(), Path::new("/bin/sh"));
+        let system = std::env::var("PATH").unwrap_or_default();
+        shell.args(["-euc", lines]).env("PATH", format!("{}:{system}", programs().display()));
+        shell.envs([("PGHOST", "127.0.0.1"), ("PGUSER", "postgres"), ("PGDATABASE", "postgres")]);
+        let done = shell.env("PGPORT", self.port.to_string()).output().expect("there is a shell");
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{lines}\n{said}");
+    }
+
+    /// What `pg_ctl stop` does.
+    pub fn stop(&mut self) {
+        self.signal("INT");
+    }
+
     /// What `pg_ctl stop --mode immediate` does: no check point, no farewell; the next start recovers as after a crash.
     pub fn stop_immediate(&mut self) {
-        let sent = Command::new("kill").args(["-QUIT", &self.server.id().to_string()]).status();
+        self.signal("QUIT");
+    }
+
+    fn signal(&mut self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.server.id().to_string()]).status();
         assert!(sent.expect("kill is installed").success());
         self.server.wait().expect("it ends");
     }
@@ -44,6 +85,18 @@ impl PostgresServer {
     pub async fn start_again(&mut self) {
         self.server = spawn(self.folder.path(), self.port);
         self.answers().await;
+    }
+
+    /// Waits until it lets somebody in; if it gave up, it is started first.
+    pub async fn answers_or_starts_again(&mut self) {
+        until("PostgreSQL lets somebody in", async || {
+            if self.server.try_wait().expect("a child of ours").is_some() {
+                self.server = spawn(self.folder.path(), self.port);
+            }
+            let connection = self.options().connect().await.ok()?;
+            connection.close().await.ok()
+        })
+        .await;
     }
 
     async fn answers(&self) {
@@ -68,15 +121,14 @@ impl Drop for PostgresServer {
 
 fn spawn(folder: &Path, port: u16) -> Child {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("a file");
-    let mut postgres = as_its_user(folder, "postgres");
+    let mut postgres = as_its_user(folder, &programs().join("postgres"));
     postgres.arg("-D").arg(folder.join("cluster")).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
     postgres.args(["-c", "unix_socket_directories=", "-c", "max_connections=200"]);
     postgres.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("PostgreSQL starts")
 }
 
 /// PostgreSQL refuses to run as root.
-fn as_its_user(folder: &Path, program: &str) -> Command {
-    let program = programs().join(program);
+fn as_its_user(folder: &Path, program: &Path) -> Command {
     let output = |command: &str, argument: &str| {
         let done = Command::new(command).arg(argument).arg("postgres").output().expect("it is installed");
         done.status.success().then(|| String::from_utf8_lossy(&done.stdout).trim().to_owned())
