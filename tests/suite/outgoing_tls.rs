@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+#[cfg(feature = "kafka-tls")]
+use crate::support::Tansu;
 use crate::support::{
     Authority, NatsServer, PrivateRedis, TestServer, eventually, free_port, key_prefix, tls_acceptor,
 };
@@ -187,4 +189,51 @@ async fn nats_is_asked_who_it_is() {
         let told = outcome(&wrong).await.unwrap_err();
         assert!(told.starts_with("events: nats is away: "), "{wrong}: {told}");
     }
+}
+
+/// TLS for a broker that knows none: what comes by it is handed on in the clear.
+#[cfg(feature = "kafka-tls")]
+fn tls_in_front_of(authority: &Authority, broker: SocketAddr, listener: TcpListener) {
+    let acceptor = tls_acceptor(authority);
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.expect("a client");
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                // A stranger's handshake fails; that is what the test is about.
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                let mut broker = tokio::net::TcpStream::connect(broker).await.expect("the broker");
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut broker).await;
+            });
+        }
+    });
+}
+
+#[cfg(feature = "kafka-tls")]
+#[tokio::test]
+async fn kafka_is_asked_who_it_is() {
+    let (ours, others) = (Authority::new(), Authority::new());
+    let ca = ours.path("ca.pem");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let (plain, tls) = (free_port(), listener.local_addr().expect("an address"));
+    let _broker = Tansu::start(plain, tls, &[]);
+    let plain = SocketAddr::from(([127, 0, 0, 1], plain));
+    eventually("Tansu listens", async || tokio::net::TcpStream::connect(plain).await.is_ok()).await;
+    tls_in_front_of(&ours, plain, listener);
+    assert_eq!(outcome(&format!("kafka://{tls}/events?tls=true&ca={ca}")).await, Ok(()));
+    for wrong in [
+        format!("kafka://{tls}/events?tls=true&ca={}", others.path("ca.pem")),
+        format!("kafka://{tls}/events?tls=true"),
+        // What was to be TLS does not become plain because the broker has none.
+        format!("kafka://{plain}/events?tls=true&ca={ca}"),
+    ] {
+        let told = outcome(&wrong).await.unwrap_err();
+        assert!(told.starts_with("events: kafka is away: "), "{wrong}: {told}");
+    }
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = elsewhere.local_addr().expect("an address");
+    ours.renew(|params| params.subject_alt_names = Vec::new());
+    tls_in_front_of(&ours, plain, elsewhere);
+    let told = outcome(&format!("kafka://{address}/events?tls=true&ca={ca}")).await.unwrap_err();
+    assert!(told.starts_with("events: kafka is away: "), "a certificate of another name: {told}");
 }
