@@ -18,7 +18,6 @@ static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     Arc::new(
         Config::new(["/openapi.json"])
             .try_it_out_enabled(true)
-            .persist_authorization(true)
             .display_request_duration(true)
             .validator_url("none"),
     )
@@ -46,9 +45,11 @@ pub(super) async fn file(Path(path): Path<String>) -> Result<Response, Problem> 
 fn asset(path: &str) -> Result<Response, Problem> {
     let found = utoipa_swagger_ui::serve(path, Arc::clone(&CONFIG));
     let file = found.ok().flatten().ok_or(Problem::new(Code::NotFound))?;
+    let text = file.content_type.starts_with("text/") || file.content_type.ends_with("/javascript");
+    let charset = if text { "; charset=utf-8" } else { "" };
     let mut response = (
         [
-            (header::CONTENT_TYPE, file.content_type),
+            (header::CONTENT_TYPE, file.content_type + charset),
             (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY.to_owned()),
         ],
         file.bytes.into_owned(),

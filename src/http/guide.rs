@@ -31,7 +31,7 @@ pub(super) async fn file(Path(path): Path<String>) -> Result<Response, Problem> 
     }
     if let Some(picture) = book::picture(&path) {
         let headers = [
-            (header::CONTENT_TYPE, "image/svg+xml"),
+            (header::CONTENT_TYPE, "image/svg+xml; charset=utf-8"),
             (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
             CACHED,
         ];

@@ -52,5 +52,5 @@ async fn version() -> axum::Json<Value> {
 
 /// Prometheus text format.
 async fn metrics(State(management): State<Management>) -> ([(HeaderName, &'static str); 1], String) {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], management.app.metrics())
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], management.app.metrics())
 }

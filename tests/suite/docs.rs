@@ -116,6 +116,7 @@ async fn the_page_and_its_assets_come_from_here() {
             _ => "image",
         };
         assert!(kind.contains(wanted), "{path}: {kind}");
+        assert!(wanted == "image" || kind.ends_with("; charset=utf-8"), "{path}: {kind}");
         if path.ends_with("swagger-initializer.js") {
             let script = String::from_utf8_lossy(&answer.body).into_owned();
             assert!(script.contains("/openapi.json"), "{script}");

@@ -68,7 +68,7 @@ async fn pages_come_from_here_and_run_no_script() {
     assert!(style.header("content-type").starts_with("text/css"));
     assert!(!String::from_utf8_lossy(&style.body).contains("url("));
     let picture = stranger.get("/docs/guide/performance.svg").await.expect_status(200);
-    assert_eq!(picture.header("content-type"), "image/svg+xml");
+    assert_eq!(picture.header("content-type"), "image/svg+xml; charset=utf-8");
     assert_eq!(stranger.get("/docs/guide/").await.expect_status(308).header("location"), "/docs/guide");
     for nothing in
         ["/docs/guide/nothing", "/docs/guide/quickstart.md", "/docs/guide/..%2fREADME", "/docs/guide/SUMMARY"]

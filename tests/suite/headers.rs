@@ -6,11 +6,12 @@ use serde_json::json;
 
 use crate::support::{Answer, PASSWORD, TestServer};
 
-const SECURITY: [(&str, &str); 5] = [
-    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+const SECURITY: [(&str, &str); 6] = [
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
     ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
