@@ -94,8 +94,10 @@ pub(super) fn postgres_options(url: &str, options: DatabaseOptions) -> Result<Pg
     } else {
         connect.options(LIMITS).options([
             // Every statement of ours goes by an index. A plan is made when a statement is prepared, perhaps of a table
-            // that is still small, and kept when it has grown: then it is not to read the whole table.
+            // that is still small, and kept when it has grown: then it is not to read the whole table, nor the whole of an index
+            // that tells almost nothing beside another.
             ("enable_seqscan", "off"),
+            ("enable_bitmapscan", "off"),
             ("enable_hashjoin", "off"),
             ("enable_mergejoin", "off"),
         ])

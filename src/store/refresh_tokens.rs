@@ -120,8 +120,11 @@ impl Store {
 }
 
 impl Tx {
-    /// PostgreSQL. Rows are locked in the order of their ids, so that two such statements cannot
-    /// deadlock; one that is held by somebody else is left out and does not stall its neighbours.
+    /// PostgreSQL. A row that is held by somebody else is left out: it does not stall its neighbours, and two such
+    /// statements cannot deadlock.
+    ///
+    /// The subqueries are planned for one row each, which no statistics can make anything but a look at an index
+    /// (decision 23); the second look at the generation tells the planner that few are found.
     async fn refresh_tokens_rotate_together(
         &mut self,
         presented: &[PresentedToken],
@@ -129,21 +132,27 @@ impl Tx {
     ) -> Result<Vec<FamilyWithUser>, StoreError> {
         self.query(concat!(
             "WITH locked AS (
-                SELECT r.id
+                SELECT found.*
                 FROM unnest($1, $2) AS presented (handle, generation)
-                JOIN refresh_tokens AS r ON r.handle = presented.handle AND r.generation = presented.generation
-                JOIN users_auth AS u ON u.id = r.user_id
-                WHERE r.ended_at IS NULL AND r.expires_at > $3 AND r.rotated_at > $4
-                    AND u.status = 'active' AND u.session_epoch = r.session_epoch
-                ORDER BY r.id
-                FOR NO KEY UPDATE OF r SKIP LOCKED
+                CROSS JOIN LATERAL (
+                    SELECT ",
+            family_columns!(),
+            "       FROM refresh_tokens AS r JOIN users_auth AS u ON u.id = r.user_id
+                    WHERE r.handle = presented.handle AND r.generation = presented.generation
+                        AND r.ended_at IS NULL AND r.expires_at > $3 AND r.rotated_at > $4
+                        AND u.status = 'active' AND u.session_epoch = r.session_epoch
+                    FOR NO KEY UPDATE OF r SKIP LOCKED
+                ) AS found
+                WHERE found.generation = presented.generation
             )
             UPDATE refresh_tokens AS r
             SET generation = r.generation + 1, rotated_at = $3, mac_key_id = $5
-            FROM locked, users_auth AS u
-            WHERE r.id = locked.id AND u.id = r.user_id
-            RETURNING ",
-            family_columns!()
+            FROM locked
+            WHERE r.id = locked.family_id
+            RETURNING locked.family_id, locked.handle, r.generation, r.mac_key_id, locked.family_epoch,
+                locked.family_created_at, r.rotated_at, locked.expires_at, locked.end_reason,
+                locked.id, locked.email, locked.email_canonical, locked.email_verified, locked.roles, locked.status,
+                locked.session_epoch, locked.created_at, locked.updated_at"
         ))
         .bind_array(presented.iter().map(|token| token.handle))
         .bind_array(presented.iter().map(|token| token.generation))
@@ -154,15 +163,17 @@ impl Tx {
         .await
     }
 
-    /// PostgreSQL.
+    /// PostgreSQL. One subquery for each, planned as in [`Self::refresh_tokens_rotate_together`].
     async fn sessions_by_ids_together(
         &mut self,
         ids: &[SessionId],
     ) -> Result<Vec<FamilyWithUser>, StoreError> {
         self.query(concat!(
-            "SELECT ",
+            "SELECT found.* FROM unnest($1) AS asked (id) CROSS JOIN LATERAL (
+                SELECT ",
             family_columns!(),
-            " FROM refresh_tokens AS r JOIN users_auth AS u ON u.id = r.user_id WHERE r.id = ANY($1)"
+            "   FROM refresh_tokens AS r JOIN users_auth AS u ON u.id = r.user_id WHERE r.id = asked.id LIMIT 1
+            ) AS found"
         ))
         .bind_array(ids.iter().copied())
         .fetch_all()

@@ -137,7 +137,9 @@ impl Tx {
     pub async fn sessions_purge(&mut self, then: Timestamp, limit: u32) -> Result<u64, StoreError> {
         self.query(
             "DELETE FROM refresh_tokens WHERE id IN (
-                SELECT id FROM refresh_tokens WHERE expires_at < $1 OR ended_at < $1 LIMIT $2
+                SELECT id FROM (SELECT id FROM refresh_tokens WHERE expires_at < $1 LIMIT $2) AS expired
+                UNION SELECT id FROM (SELECT id FROM refresh_tokens WHERE ended_at < $1 LIMIT $2) AS ended
+                LIMIT $2
              )",
         )
         .bind(then)

@@ -11,6 +11,12 @@ const WHOLE_READS: &str = "SELECT relname || ' ' || seq_scan FROM pg_stat_user_t
      WHERE relname IN ('users_auth', 'refresh_tokens', 'login_failures', 'outbox', 'outbox_deliveries', 'audit_log')
      ORDER BY relname";
 
+/// How many rows of sessions were read by way of an index.
+const READ_BY_INDEX: &str =
+    "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes WHERE relname = 'refresh_tokens'";
+/// A tenth of the sessions there are.
+const FEW: i64 = 2_000;
+
 /// Large enough that the planner would not think of reading all.
 const GROW: [&str; 6] = [
     "INSERT INTO users_auth SELECT md5('u' || i)::uuid, 'user-' || i || '@example.com', 'user-' || i || '@example.com',
@@ -80,4 +86,7 @@ async fn nothing_reads_a_large_table_from_end_to_end() {
     // A connection tells its counts at its end, if not before.
     server.stop().await;
     assert_eq!(server.database.texts(WHOLE_READS).await, before);
+    // From end to end can be by an index, too.
+    let read = server.database.number(READ_BY_INDEX).await;
+    assert!(read < FEW, "{read} sessions were read");
 }
