@@ -55,8 +55,13 @@ impl<C: Client> Load<C> {
         Ok(load)
     }
 
-    pub(crate) fn pausing(self, pause: Duration) -> Self {
-        Self { pause: Some(pause), ..self }
+    pub(crate) fn pausing(mut self, pause: Duration) -> Self {
+        self.pause_for(pause);
+        self
+    }
+
+    pub(crate) const fn pause_for(&mut self, pause: Duration) {
+        self.pause = Some(pause);
     }
 
     pub(crate) async fn measure(&mut self) -> Outcome<Round> {
@@ -71,12 +76,13 @@ impl<C: Client> Load<C> {
         let cpu_before = self.process.cpu_seconds()?;
         let started = Instant::now();
         let mut running = JoinSet::new();
+        let count = u32::try_from(self.clients.len())?.max(1);
         for (number, (connection, client)) in (0_u32..).zip(self.clients.drain(..)) {
             let (success, pause) = (self.success, self.pause);
             running.spawn(async move {
                 if let Some(pause) = pause {
                     // Not all at once, neither now nor ever after.
-                    tokio::time::sleep(pause * number / 32).await;
+                    tokio::time::sleep(pause * number / count).await;
                 }
                 send(connection, client, (success, pause), started + slice).await
             });

@@ -1,5 +1,7 @@
 //! Logins per second, against raw hashes per second.
 
+use std::time::Duration;
+
 use crate::database::Database;
 use crate::http::post;
 use crate::load::{Load, Same};
@@ -11,7 +13,7 @@ use crate::{Outcome, ROUNDS, Site, hashes};
 /// Keeps every thread of the hash pool busy and stays within its queue.
 pub(crate) const CLIENTS: usize = 32;
 
-/// How many times more ask than can be served, and what is to be left of what is served (F15).
+/// How many times more is asked than can be served, and what is to be left of what is served (F15).
 const CROWD: usize = 10;
 const GOODPUT: f64 = 0.8;
 
@@ -28,8 +30,11 @@ pub(crate) async fn run(site: &Site) -> Outcome<Report> {
     let mut on_sqlite = logins(&embedded).await?;
     for _ in 0..ROUNDS {
         report.add("raw hashes", "/s", hashes::measure().await?);
-        report.add("logins, PostgreSQL", "/s", on_postgres.measure().await?);
-        report.add("logins of ten times the clients, PostgreSQL", "/s", crowd.measure().await?);
+        let served = on_postgres.measure().await?;
+        // Each as often as those in the queue before: ten times as many requests, and not as many as can be refused.
+        crowd.pause_for(Duration::from_secs_f64(1.0 / served.value) * u32::try_from(CLIENTS)?);
+        report.add("logins, PostgreSQL", "/s", served);
+        report.add("logins when ten times as many are asked for, PostgreSQL", "/s", crowd.measure().await?);
         report.add("logins, SQLite", "/s", on_sqlite.measure().await?);
     }
     report.ratio(
@@ -39,8 +44,8 @@ pub(crate) async fn run(site: &Site) -> Outcome<Report> {
     );
     report.ratio("login/s ÷ raw hashes/s, SQLite", ("logins, SQLite", "raw hashes"), None);
     report.ratio(
-        "login/s of ten times the clients ÷ login/s, PostgreSQL",
-        ("logins of ten times the clients, PostgreSQL", "logins, PostgreSQL"),
+        "login/s when ten times as many are asked for ÷ login/s, PostgreSQL",
+        ("logins when ten times as many are asked for, PostgreSQL", "logins, PostgreSQL"),
         Some(Bound::AtLeast(GOODPUT)),
     );
     Ok(report)

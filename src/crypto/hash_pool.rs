@@ -137,18 +137,6 @@ impl Drop for Ticket<'_> {
     }
 }
 
-/// How much nicer than the rest of the process a thread that hashes is.
-const NICER: i32 = 5;
-
-/// A hash takes a core for milliseconds; what answers everybody else takes microseconds and is not to wait for it.
-fn give_way() {
-    // Elsewhere it would be the whole process that gives way (sched(7), "The nice value").
-    if cfg!(target_os = "linux") {
-        // Without it, others wait longer, and that is all.
-        let _ = rustix::process::nice(NICER);
-    }
-}
-
 impl HashPool {
     /// Starts the threads.
     pub fn start(settings: HashSettings) -> Result<Self, HashError> {
@@ -159,10 +147,7 @@ impl HashPool {
             let (shared, blocks) = (Arc::clone(&shared), params.block_count());
             thread::Builder::new()
                 .name(format!("argon2-{number}"))
-                .spawn(move || {
-                    give_way();
-                    shared.run(blocks);
-                })
+                .spawn(move || shared.run(blocks))
                 .map_err(|_| HashError::Overloaded)?;
         }
         let places = Arc::new(Semaphore::new(settings.threads.saturating_add(settings.queue)));
