@@ -46,10 +46,11 @@ pub(crate) async fn with<T>(postgres: &str, work: impl AsyncFnOnce(String) -> Ou
     measured
 }
 
-/// Names another database in a PostgreSQL URL.
+/// Names another database in a PostgreSQL URL. Both sides speak to it in plain text unless the URL says otherwise, as
+/// Keyward does on one machine.
 fn in_database(url: &str, name: &str) -> Outcome<String> {
-    let (url, query) = url.split_once('?').map_or((url, None), |(url, query)| (url, Some(query)));
+    let (url, query) = url.split_once('?').unwrap_or((url, "sslmode=disable"));
     let (server, _) =
         url.rsplit_once('/').filter(|(server, _)| server.contains("://")).ok_or("no database in the URL")?;
-    Ok(query.map_or_else(|| format!("{server}/{name}"), |query| format!("{server}/{name}?{query}")))
+    Ok(format!("{server}/{name}?{query}"))
 }

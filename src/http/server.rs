@@ -94,6 +94,8 @@ impl Server {
             stop.await;
             readiness.drain();
             if readiness.watched() {
+                let seconds = TURN_AWAY.as_secs();
+                tracing::info!(seconds, "who asks /readyz is given time to send requests elsewhere");
                 tokio::time::sleep(TURN_AWAY).await;
             }
             handle.graceful_shutdown(Some(DRAIN));
@@ -113,7 +115,11 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
         socket.bind(address)?;
         socket.listen(BACKLOG)?.into_std()
     };
-    bind().map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+    bind().map_err(|error| {
+        let fix =
+            "free it, or choose another with listen or management_listen; issuer has the port of listen, too";
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}\n  fix: {fix}"))
+    })
 }
 
 async fn run(

@@ -99,7 +99,8 @@ async fn a_login_after_everything_was_ended_lasts() {
 /// R6: whatever a refresh or a login that races a disable gives, it is worth nothing once that is acked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_an_admin_acted_nothing_of_a_racing_refresh_or_login_works() {
-    let server = TestServer::start().await;
+    // The admin's token lasts as long as thousands of rounds do.
+    let server = TestServer::start_with(&[("token.access_ttl", "2h")]).await;
     let replica = server.replica().await;
     let admin = server.admin().await;
     let user = server.user().await;
