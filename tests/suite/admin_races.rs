@@ -200,7 +200,7 @@ async fn ending_everything_reaches_every_replica() {
 }
 
 const SLOW: [(&str, &str); 3] =
-    [("argon2.memory_kib", "8192"), ("argon2.iterations", "4"), ("argon2.threads", "2")];
+    [("argon2.memory_kib", "16384"), ("argon2.iterations", "8"), ("argon2.threads", "2")];
 const OVERTAKEN: &str =
     "SELECT count(*) FROM audit_log WHERE event = 'login_failed' AND detail LIKE '%account_changed%'";
 
