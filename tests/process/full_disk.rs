@@ -76,20 +76,10 @@ async fn a_full_disk_refuses_writes_and_is_over_when_there_is_room() {
     let mut server = setup.serve().await;
     let before = server.user().await;
     let crowd = Crowd::at(&server, 4, Faults::Unavailable);
-    for _ in 0..rounds(2, 10) {
-        crowd.works(40).await;
-        disk.fill();
-        crowd.notices().await;
-        until("a sign-up that is refused", async || refused(&server).await).await;
-        // What needs no room is served.
-        before.me().await.expect_status(200);
-        assert_eq!(server.operator().get("/livez").await.status, 200);
-        disk.empty();
-        let room = Instant::now();
-        crowd.works(1).await;
-        assert!(room.elapsed() <= promised(RECOVERED), "answers again after {:?}", room.elapsed());
-    }
-    crowd.works(40).await;
+    let meanwhile = async || {
+        before.me().await.expect_status(200); // what needs no room is served
+    };
+    fill_and_make_room(&disk, (&server, &crowd), meanwhile, async || ()).await;
     let ledger = crowd.leaves().await;
     println!("{ledger}");
     ledger.check(&server).await;
@@ -125,24 +115,36 @@ async fn a_full_disk_of_postgresql_is_over_when_there_is_room() {
     let setup = Setup::on(&database).env("KEYWARD_TOKEN_REFRESH_GRACE", "60s");
     let mut server = setup.serve().await;
     let crowd = Crowd::at(&server, 4, Faults::Unavailable);
-    for _ in 0..rounds(2, 10) {
-        crowd.works(40).await;
-        disk.fill();
-        crowd.notices().await;
-        until("a sign-up that is refused", async || refused(&server).await).await;
-        assert_eq!(server.operator().get("/livez").await.status, 200);
-        disk.empty();
-        postgres.answers_or_starts_again().await;
-        let room = Instant::now();
-        crowd.works(1).await;
-        assert!(room.elapsed() <= promised(RECOVERED), "answers again after {:?}", room.elapsed());
-    }
-    crowd.works(40).await;
+    let back = async || postgres.answers_or_starts_again().await;
+    fill_and_make_room(&disk, (&server, &crowd), async || (), back).await;
     let ledger = crowd.leaves().await;
     println!("{ledger}");
     ledger.check(&server).await;
     assert_eq!(server.stop().await, 0);
     database.check_invariants().await;
+}
+
+/// Fills the disk under people at work and makes room again, several times. `back` waits for what gave up with the disk.
+async fn fill_and_make_room(
+    disk: &SmallDisk,
+    (server, crowd): (&Server, &Crowd),
+    meanwhile: impl AsyncFn(),
+    mut back: impl AsyncFnMut(),
+) {
+    for _ in 0..rounds(2, 10) {
+        crowd.works(40).await;
+        disk.fill();
+        crowd.notices().await;
+        until("a sign-up that is refused", async || refused(server).await).await;
+        meanwhile().await;
+        assert_eq!(server.operator().get("/livez").await.status, 200);
+        disk.empty();
+        back().await;
+        let room = Instant::now();
+        crowd.works(1).await;
+        assert!(room.elapsed() <= promised(RECOVERED), "answers again after {:?}", room.elapsed());
+    }
+    crowd.works(40).await;
 }
 
 /// A sign-up that is told 503 and why.

@@ -13,12 +13,13 @@ use crate::{node, pgbouncer, python, servers};
 /// PostgreSQL behind a pooler of transactions.
 const POOLED: &str = "pgbouncer";
 
-/// The races of the suite, thousands of times, and its faults in earnest: minutes, and not part of the tests.
+/// The races of the suite, thousands of times, and its faults in earnest: minutes, and not part of the tests. TLS to Kafka,
+/// too, since OpenSSL has to be built for it (with perl).
 pub(crate) fn prove(workspace: &Workspace, database: &[&str]) -> Outcome {
     const PROOFS: &str = "test(/races::/) | test(/that_races/) | test(/no_event_is_/) \
-         | test(/^(lock|login_timing|redis_faults|connections|tls|http2)::/) | package(keyward-argon2) \
+         | test(/^(lock|login_timing|redis_faults|connections|tls|outgoing_tls|http2)::/) | package(keyward-argon2) \
          | test(/^(crash|database_restart|database_slow|full_disk|goodput|migrate|refused_quickly|rolling)::/)";
-    let both = ["--", "--run-ignored", "all", "-E", PROOFS];
+    let both = ["--", "--features", "keyward/kafka-tls", "--run-ignored", "all", "-E", PROOFS];
     let options = [&["--database"], database, &both].concat();
     run_with(workspace, if database.is_empty() { &both } else { &options }, &[("KEYWARD_PROVE", "1")])
 }

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls_pki_types::CertificateDer;
 use tempfile::TempDir;
 
@@ -15,6 +15,8 @@ impl Authority {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Not the name that its certificates have: OpenSSL would take those for signed by themselves.
+        params.distinguished_name.push(DnType::CommonName, "an authority of a test");
         let own = params.self_signed(&key).expect("a certificate");
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join("ca.pem"), own.pem()).expect("the folder can be written");
