@@ -4,19 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::support::{Finished, Process, Setup, TestDatabase, node_tools, python, serve_as_issuer};
+use crate::support::{
+    Finished, HttpFile, Process, Server, Setup, TestDatabase, node_tools, python, serve_as_issuer,
+};
 
 /// Node takes seconds to start on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(300);
+const ADMIN_PASSWORD: &str = "seven herons on one leg";
 
 #[tokio::test]
 async fn newman_walks_through_the_collection() {
     let database = TestDatabase::create().await;
-    let (setup, server) = serve_as_issuer(&database).await;
-    let made = setup.run(&["clients", "create", "billing"]).await.expect_code(0).stdout;
-    let secret = made.split_whitespace().nth(3).expect("a secret");
-    let create = ["users", "create", "--email", "admin@example.com", "--role", "admin", "--password-stdin"];
-    setup.run_with_input(&create, "seven herons on one leg").await.expect_code(0);
+    let Walk { setup, server, client_secret } = Walk::begin(&database).await;
     let report = database.folder.path().join("newman.json");
     let mut newman = setup.command("node");
     newman.arg(tool("newman/bin/newman.js")).arg("run");
@@ -24,8 +23,8 @@ async fn newman_walks_through_the_collection() {
     newman.args(["--reporters", "cli,json", "--color", "off", "--reporter-json-export"]).arg(&report);
     for (name, value) in [
         ("base_url", server.url("").as_str()),
-        ("admin_password", "seven herons on one leg"),
-        ("client_secret", secret),
+        ("admin_password", ADMIN_PASSWORD),
+        ("client_secret", &client_secret),
     ] {
         newman.args(["--env-var", &format!("{name}={value}")]);
     }
@@ -39,6 +38,20 @@ async fn newman_walks_through_the_collection() {
     );
     assert!(stats["requests"]["total"].as_u64() > Some(30), "{}", walked.stdout);
     assert!(!server.process.stdout().contains("\"ERROR\""), "{}", server.process.said());
+}
+
+#[tokio::test]
+async fn the_http_file_answers_as_it_says() {
+    let database = TestDatabase::create().await;
+    let Walk { server, client_secret, .. } = Walk::begin(&database).await;
+    let base_url = server.url("");
+    let given = [
+        ("base_url", base_url.as_str()),
+        ("admin_password", ADMIN_PASSWORD),
+        ("client_secret", &client_secret),
+    ];
+    let text = fs::read_to_string(root().join("docs/collections/keyward.http")).unwrap();
+    assert!(HttpFile::of(&text, &given).walk(&server.anonymous().http).await > 30);
 }
 
 #[tokio::test]
@@ -79,6 +92,25 @@ async fn mdbook_builds_the_guide() {
     for page in ["index.html", "quickstart.html", "integrate/index.html", "decisions/0019-documentation.html"]
     {
         assert!(folder.path().join("book").join(page).exists(), "{page}");
+    }
+}
+
+/// A server with all that the walk's requests take as given.
+struct Walk {
+    setup: Setup,
+    server: Server,
+    client_secret: String,
+}
+
+impl Walk {
+    async fn begin(database: &TestDatabase) -> Self {
+        let (setup, server) = serve_as_issuer(database).await;
+        let made = setup.run(&["clients", "create", "billing"]).await.expect_code(0).stdout;
+        let client_secret = made.split_whitespace().nth(3).expect("a secret").to_owned();
+        let create =
+            ["users", "create", "--email", "admin@example.com", "--role", "admin", "--password-stdin"];
+        setup.run_with_input(&create, ADMIN_PASSWORD).await.expect_code(0);
+        Self { setup, server, client_secret }
     }
 }
 

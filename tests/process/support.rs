@@ -23,6 +23,7 @@ mod shared {
 mod collector;
 mod crowd;
 mod foreign;
+mod http_file;
 mod line;
 mod postgres_server;
 mod process;
@@ -33,6 +34,7 @@ mod setup;
 pub use collector::{Collector, attribute};
 pub use crowd::{Crowd, Faults};
 pub use foreign::{node_packages, node_tools, python, serve_as_issuer};
+pub use http_file::HttpFile;
 pub use line::Line;
 pub use postgres_server::PostgresServer;
 pub use process::Process;
