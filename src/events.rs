@@ -132,7 +132,8 @@ impl Publisher {
     pub const fn concurrency(&self) -> usize {
         match self.place {
             Place::Log => 1,
-            Place::Amqp(_) | Place::Nats(_) => 512,
+            Place::Amqp(_) => Amqp::CONCURRENCY,
+            Place::Nats(_) => 512,
             #[cfg(feature = "kafka")]
             Place::Kafka(_) => 512,
             Place::Webhook(_) => Webhook::CONCURRENCY,
@@ -147,7 +148,8 @@ impl Publisher {
                 tracing::info!(target: "keyward::events", event_type = message.kind, %event, "event");
                 Ok(Receipt::Taken)
             }
-            Place::Amqp(amqp) => in_time(amqp.publish(message)).await,
+            // It keeps its own time, to part with a connection that only keeps silent.
+            Place::Amqp(amqp) => amqp.publish(message).await,
             #[cfg(feature = "kafka")]
             Place::Kafka(kafka) => in_time(kafka.publish(message)).await,
             Place::Nats(nats) => in_time(nats.publish(message)).await,

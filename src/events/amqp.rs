@@ -1,16 +1,16 @@
 mod look;
+mod rounds;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
+use lapin::options::{ConfirmSelectOptions, ExchangeDeclareOptions};
 use lapin::tcp::OwnedTLSConfig;
 use lapin::types::{FieldTable, ShortString};
-use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ErrorKind, ExchangeKind,
-};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
 use tokio::time::timeout;
 
+use self::rounds::{Letter, Rounds};
 use super::link::Link;
 use super::{Message, PublishError, Receipt, authorities};
 use crate::config::{AmqpTarget, Secret};
@@ -27,12 +27,23 @@ pub(super) struct Amqp {
     link: Link<Open>,
 }
 
+#[derive(Debug)]
 struct Open {
     connection: Connection,
-    channel: Channel,
+    rounds: Rounds,
+}
+
+impl Open {
+    fn blocked(&self) -> bool {
+        let status = self.connection.status();
+        status.connected() && status.blocked()
+    }
 }
 
 impl Amqp {
+    /// How many events it takes at a time.
+    pub(super) const CONCURRENCY: usize = rounds::ROUND_MAX;
+
     /// `Err` says what is wrong with the file of authorities.
     pub(super) fn new(target: &AmqpTarget) -> Result<Self, String> {
         target.ca.as_deref().map_or(Ok(()), authorities::check)?;
@@ -42,38 +53,18 @@ impl Amqp {
 
     pub(super) async fn publish(&self, message: &Message) -> Result<Receipt, PublishError> {
         let connect = async || self.connect().await.map_err(|error| PublishError::Away(describe(&error)));
-        let open = self.link.get(|open| open.channel.status().connected(), connect).await?;
-        match self.publish_over(&open, message).await {
-            Ok(Confirmation::Ack(None)) => Ok(Receipt::Taken),
-            // Returned first and then confirmed: there was no queue to put it into.
-            Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_))) => Ok(Receipt::NoSubscriber),
-            Ok(Confirmation::Nack(None)) => {
-                Err(PublishError::Refused("the broker refused it (nack)".to_owned()))
-            }
-            Ok(Confirmation::NotRequested) => {
-                Err(PublishError::Away("the channel does not confirm".to_owned()))
-            }
-            Err(error) => {
-                self.link.forget(&open).await;
-                Err(PublishError::Away(describe(&error)))
-            }
+        let open = self.link.get(|open| open.blocked() || open.rounds.go_on(), connect).await?;
+        // Whatever the library is given now stays in memory until the alarm is over.
+        if open.blocked() {
+            return Err(PublishError::Away(
+                "the broker blocks publishers: it lacks memory or disk".to_owned(),
+            ));
         }
-    }
-
-    async fn publish_over(&self, open: &Open, message: &Message) -> Result<Confirmation, lapin::Error> {
-        let properties = BasicProperties::default()
-            .with_message_id(message.id.to_string().into())
-            .with_type(message.kind.as_str().into())
-            .with_content_type("application/cloudevents+json".into())
-            .with_app_id("keyward".into())
-            .with_delivery_mode(PERSISTENT);
-        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let routing_key = message.kind.as_str().into();
-        let confirm = open
-            .channel
-            .basic_publish(self.exchange.clone(), routing_key, options, &message.body, properties)
-            .await?;
-        confirm.await
+        let outcome = open.rounds.publish(letter(message)).await;
+        if matches!(outcome, Err(PublishError::Away(_))) && !open.blocked() {
+            self.link.forget(&open).await;
+        }
+        outcome
     }
 
     async fn connect(&self) -> Result<Open, lapin::Error> {
@@ -81,7 +72,7 @@ impl Amqp {
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         self.declare(&channel, DURABLE).await?;
-        Ok(Open { connection, channel })
+        Ok(Open { connection, rounds: Rounds::over(channel, self.exchange.clone()) })
     }
 
     async fn declare(&self, channel: &Channel, options: ExchangeDeclareOptions) -> Result<(), lapin::Error> {
@@ -117,10 +108,14 @@ const DURABLE: ExchangeDeclareOptions = ExchangeDeclareOptions {
     nowait: false,
 };
 
-impl std::fmt::Debug for Open {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Open").field("status", self.channel.status()).finish_non_exhaustive()
-    }
+fn letter(message: &Message) -> Letter {
+    let properties = BasicProperties::default()
+        .with_message_id(message.id.to_string().into())
+        .with_type(message.kind.as_str().into())
+        .with_content_type("application/cloudevents+json".into())
+        .with_app_id("keyward".into())
+        .with_delivery_mode(PERSISTENT);
+    Letter { routing_key: message.kind.as_str().into(), properties, body: message.body.clone() }
 }
 
 /// Says what is wrong without the URL, which holds a password.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 
@@ -72,6 +73,36 @@ async fn an_event_that_no_queue_wants_waits_if_it_must_and_is_counted_if_it_need
     server.published().await;
     server.database.check_invariants().await;
     exchange.delete([created, revoked]).await;
+}
+
+/// Whether a queue took it is told of each event, however many are confirmed at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_at_once_each_that_no_queue_wants_waits() {
+    const EACH: usize = 60;
+    let exchange = Exchange::create().await;
+    let queue = exchange.queue(&["auth.user_created"]).await;
+    let proxy = Proxy::open_to(&exchange.broker()).await;
+    let settings = [
+        ("events_url", exchange.events_url_through(proxy.address)),
+        ("events.require_route", "auth.session_revoked".to_owned()),
+    ];
+    let server =
+        TestServer::start_with(&settings.each_ref().map(|(key, value)| (*key, value.as_str()))).await;
+    let users = join_all((0..EACH).map(async |_| server.user().await)).await;
+    server.published().await;
+    proxy.cut();
+    // What a queue takes and what none takes, in turn.
+    for user in &users {
+        server.anonymous().signup().await.expect_status(201);
+        user.logout().await.expect_status(204);
+    }
+    proxy.restore();
+    eventually("each was tried", async || {
+        server.database.texts(ERRORS).await == ["no queue is bound for events of this type"; EACH]
+    })
+    .await;
+    assert_eq!(server.database.texts(OUTCOMES).await, ["auth.user_created published"; 2 * EACH]);
+    exchange.delete([queue]).await;
 }
 
 #[tokio::test]

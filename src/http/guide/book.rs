@@ -68,6 +68,7 @@ const PAGES: &[Page] = compiled_in![
     "decisions/0022-stopping-behind-a-balancer.md",
     "decisions/0023-plans-go-by-indexes.md",
     "decisions/0024-xtask-is-longer.md",
+    "decisions/0025-rabbitmq-in-rounds.md",
 ];
 
 /// Files of the repository that the server has at its root.
