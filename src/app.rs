@@ -46,7 +46,6 @@ use std::time::Duration;
 
 use keyward_verify::Verifier;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 pub use admin::Admin;
 pub use audit::AuditLog;
@@ -107,12 +106,15 @@ pub struct App {
     cursors: Cursors,
     refusals: Refusals,
     signing_keys: RwLock<Loaded>,
-    last_key_look: Mutex<Option<Instant>>,
+    last_key_look: Mutex<Option<keys::KeyLook>>,
     keyring: Arc<Keyring>,
     key_rules: KeyRules,
     verifier: Verifier,
     outlets: Vec<Arc<Outlet>>,
+    /// Those of the settings.
     sinks: Sinks,
+    /// Those that events are written for: beside servers, theirs.
+    events_for: Sinks,
     outbox_bell: OutboxBell,
     measures: Measures,
     pooler: Pooler,
@@ -162,6 +164,12 @@ impl App {
         Ok(self.store.ping().await?)
     }
 
+    /// Says what works less well than it should although requests are served, a line each.
+    #[must_use]
+    pub fn degraded(&self) -> Vec<String> {
+        self.sinks_degraded().into_iter().chain(self.limits_degraded()).collect()
+    }
+
     /// Closes the database, once what runs on it has ended.
     pub async fn close(&self) {
         self.store.close().await;
@@ -177,7 +185,7 @@ impl App {
     }
 
     fn sinks(&self) -> Sinks {
-        Arc::clone(&self.sinks)
+        Arc::clone(&self.events_for)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod beside;
 mod clients;
 mod config;
 mod doctor;

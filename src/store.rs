@@ -38,7 +38,7 @@ use crate::telemetry::Span;
 pub use audit_log::{AuditGuard, AuditPage};
 pub use backup::CopyState;
 pub use batcher::{Batcher, Group};
-pub use budget::{unhurried, with_budget};
+pub use budget::{unhurried, with_budget, within_budget};
 pub use clients::ClientRow;
 pub use error::StoreError;
 pub use grants::grants;

@@ -15,7 +15,7 @@ use crate::domain::{
     AuditRecord, Caller, Event, KeyId, KeyStage, KeyState, KeyStep, Kid, RotationRules, SecurityEvent,
     Timestamp, next_step, promotable_at,
 };
-use crate::store::{SigningKeyRow, Store, StoreError, Tx};
+use crate::store::{SigningKeyRow, Store, StoreError, Tx, within_budget};
 
 /// A replica that has not heard of a change signs with the old key for at most this long.
 pub(super) const HEARD_WITHIN: Duration = Duration::from_secs(60);
@@ -37,6 +37,14 @@ pub(super) struct Loaded {
     /// By these keys; others begin with none.
     pub verified: Arc<VerifiedTokens>,
     pub stages: Vec<KeyStage>,
+}
+
+/// A look for keys that a token named and that were not known.
+#[derive(Debug)]
+pub(super) struct KeyLook {
+    began: Instant,
+    /// What came of it, once that is known.
+    worked: Option<bool>,
 }
 
 /// When a rotation asked for by hand takes place.
@@ -100,7 +108,8 @@ impl App {
     pub async fn keys_revoke(&self, admin: &Admin, kid: Kid) -> Result<(), Error> {
         let audit = AuditRecord::new(SecurityEvent::SigningKeyRevoked, admin.caller())
             .detail(json!({ "kid": kid.as_str() }));
-        let now = self.now();
+        let (rules, now, caller, sinks) =
+            (self.key_rules.rotation.clone(), self.now(), admin.caller().clone(), self.sinks());
         self.store
             .transaction("keys_revoke", move |tx| {
                 Box::pin(async move {
@@ -110,7 +119,15 @@ impl App {
                         return Err(Error::NotFound);
                     }
                     tx.signing_key_remove(kid).await?;
-                    Ok(tx.audit_insert(audit, now).await?)
+                    tx.audit_insert(audit, now).await?;
+                    // In the same moment another signs: no replica is left with nothing but the one that is gone.
+                    let left = stages(&tx.signing_keys_published().await?);
+                    match next_step(&left, &rules, now) {
+                        Some(step @ KeyStep::Promote { .. }) => {
+                            take(tx, step, None, &caller, &sinks, now).await
+                        }
+                        _ => Ok(()),
+                    }
                 })
             })
             .await?;
@@ -167,16 +184,23 @@ impl App {
     /// before it began, and looks are spaced: strangers can write any `kid`, and must not be able to
     /// keep the database busy with them.
     pub(super) async fn keys_look_again(&self) -> Result<(), Error> {
+        const LOOK: &str = "keys_look_again";
         let came = Instant::now();
-        let mut last = self.last_key_look.lock().await;
-        if last.is_some_and(|began| began >= came) {
-            return Ok(());
+        let mut last = within_budget(LOOK, self.last_key_look.lock()).await?;
+        match last.as_ref().filter(|look| look.began >= came).and_then(|look| look.worked) {
+            Some(true) => return Ok(()),
+            // It is not known whether there is such a key.
+            Some(false) => return Err(StoreError::Timeout { work: LOOK }.into()),
+            None => {}
         }
-        if let Some(began) = *last {
-            tokio::time::sleep_until(began + LOOKS_APART).await;
+        if let Some(look) = last.as_ref() {
+            tokio::time::sleep_until(look.began + LOOKS_APART).await;
         }
-        *last = Some(Instant::now());
-        self.keys_reload().await
+        // Noted before it begins: who hangs up meanwhile has had a look, too.
+        let look = last.insert(KeyLook { began: Instant::now(), worked: None });
+        let looked = self.keys_reload().await;
+        look.worked = Some(looked.is_ok());
+        looked
     }
 }
 
@@ -184,15 +208,23 @@ fn same(stages: &[KeyStage], rows: &[SigningKeyRow]) -> bool {
     stages.len() == rows.len() && stages.iter().zip(rows).all(|(stage, row)| *stage == row.stage)
 }
 
-/// Brings the keys of a starting replica up to date. However many start at once, one makes them.
+/// Tells whether there is a key to sign with.
+pub(super) async fn can_sign(store: &Store) -> Result<bool, StoreError> {
+    Ok(published(store).await?.iter().any(|row| row.stage.state == KeyState::Active))
+}
+
+/// Loads the keys, after the steps that are due where those who hear of them are given. However many start at once, one makes
+/// them.
 pub(super) async fn start(
     store: &Store,
     keyring: &Keyring,
     rules: &KeyRules,
-    sinks: &Sinks,
+    advance_telling: Option<&Sinks>,
     now: Timestamp,
 ) -> Result<Loaded, StartError> {
-    advance(store, keyring, rules, &the_server(now), sinks, now).await?;
+    if let Some(sinks) = advance_telling {
+        advance(store, keyring, rules, &the_server(now), sinks, now).await?;
+    }
     let rows = published(store).await?;
     Ok(load(keyring, &rows, rules.typ)?)
 }

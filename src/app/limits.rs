@@ -140,6 +140,13 @@ impl App {
         self.limits.0.as_ref().is_some_and(|limits| limits.limiter.counts_together())
     }
 
+    /// Says so when replicas should count together and do not.
+    pub(super) fn limits_degraded(&self) -> Option<String> {
+        let limits = self.limits.0.as_ref()?;
+        let cut_off = matches!(limits.limiter, Limiter::Redis(_)) && !limits.limiter.counts_together();
+        cut_off.then(|| "limits: redis is away: this server limits by its own counters".to_owned())
+    }
+
     /// Lets a request in, whatever it is about. Only a flood is refused here, by each server for itself.
     pub async fn admit(&self, caller: &Caller) -> Result<(), Error> {
         let Some(limits) = &self.limits.0 else { return Ok(()) };

@@ -119,10 +119,19 @@ impl App {
         let Some(Attempt { key, before, charged, .. }) = attempt else { return };
         let earlier = before.filter(|before| before.began_at == charged.began_at);
         let restored_at = earlier.unwrap_or(charged).charged_at;
+        let left = Failures {
+            count: charged.count.saturating_sub(1),
+            in_a_row: charged.in_a_row.saturating_sub(1),
+            charged_at: restored_at,
+            ..charged
+        };
+        let expires_at = self.rules.lock.and_then(|rules| rules.expires_at(&left));
         let given_back: Result<(), Error> = self
             .store
             .write("login_failures_give_back", move |tx| {
-                Box::pin(async move { Ok(tx.login_failures_give_back(&key, &charged, restored_at).await?) })
+                Box::pin(async move {
+                    Ok(tx.login_failures_give_back(&key, &charged, restored_at, expires_at).await?)
+                })
             })
             .await;
         if let Err(error) = given_back {

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::{App, Error, the_server};
 use crate::domain::Timestamp;
 use crate::random;
+use crate::store::Lease;
 
 const LEASE: &str = "maintenance";
 const LEASE_TTL: Duration = Duration::from_secs(90);
@@ -51,9 +52,9 @@ impl App {
 
     /// Does maintenance until `stop` turns true.
     pub async fn maintenance_run(&self, mut stop: watch::Receiver<bool>) {
-        let holder = random::uuid_v7(self.now()).to_string();
+        let (holder, mut lease) = (random::uuid_v7(self.now()).to_string(), None);
         while !*stop.borrow() {
-            if let Err(error) = self.maintain(&holder).await {
+            if let Err(error) = self.maintain_under(&holder, &mut lease).await {
                 tracing::warn!(%error, "maintenance is put off");
             }
             tokio::select! {
@@ -61,12 +62,23 @@ impl App {
                 _ = stop.changed() => {}
             }
         }
+        // Another replica, or this one when it starts again, need not wait for the lease to run out.
+        if let Some(lease) = lease
+            && let Err(error) = self.lease_give_back(lease).await
+        {
+            tracing::debug!(%error, "the lease of maintenance runs out by itself");
+        }
     }
 
     /// Does what is due, if no other replica is at it; returns how many rows were deleted.
     pub async fn maintain(&self, holder: &str) -> Result<u64, Error> {
+        let mut lease = None;
+        self.maintain_under(holder, &mut lease).await
+    }
+
+    async fn maintain_under(&self, holder: &str, lease: &mut Option<Lease>) -> Result<u64, Error> {
         let (holder, now) = (holder.to_owned(), self.now());
-        let lease = self
+        *lease = self
             .store
             .write("lease_take", move |tx| {
                 Box::pin(async move { tx.lease_take(LEASE, &holder, LEASE_TTL, now).await })

@@ -126,8 +126,8 @@ impl App {
         }
         match &replay.sink {
             None => Ok(self.sinks()),
-            Some(sink) if self.has_sink(sink) => Ok(Sinks::from([sink.clone()])),
-            Some(_) => Err(OutboxError::NoSuchSink { configured: self.sinks.to_vec() }),
+            Some(sink) if self.events_for.contains(sink) => Ok(Sinks::from([sink.clone()])),
+            Some(_) => Err(OutboxError::NoSuchSink { configured: self.events_for.to_vec() }),
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::domain::{AuditRecord, Caller, SecurityEvent, Timestamp, UserId};
 const EVERY: Duration = Duration::from_secs(60);
 /// So many subjects are told apart in one minute; what comes beyond them is summed as one.
 const SUBJECTS_MAX: usize = 10_000;
+/// Records of one transaction: small, so that it ends in time, and so that little is to be done again if it does not.
+const RECORDED_TOGETHER: usize = 250;
 
 /// What is summed: the event, and by what it is told apart; `None` for what nothing is known of.
 type Key = (SecurityEvent, Option<String>);
@@ -76,36 +78,40 @@ impl Refusals {
 impl App {
     /// Writes what was turned away once a minute until `stop` turns true, and then the rest.
     pub(super) async fn refusals_run(&self, mut stop: watch::Receiver<bool>) {
-        while !*stop.borrow() {
-            tokio::select! {
-                () = tokio::time::sleep(EVERY) => {}
-                _ = stop.changed() => {}
-            }
+        loop {
+            let stopped = tokio::time::timeout(EVERY, stop.wait_for(|stop| *stop)).await.is_ok();
             if let Err(error) = self.refusals_record().await {
                 tracing::warn!(%error, "sums of refused attempts were not recorded");
+            }
+            if stopped {
+                return;
             }
         }
     }
 
     /// Writes one audit record for each subject that was turned away; returns how many.
     pub async fn refusals_record(&self) -> Result<usize, Error> {
-        let (taken, now) = (self.refusals.take(), self.now());
-        if taken.is_empty() {
-            return Ok(0);
-        }
-        let count = taken.len();
-        let records: Vec<AuditRecord> = taken.clone().into_iter().map(record).collect();
-        let recorded = self.store.transaction("refusals_record", move |tx| {
-            Box::pin(async move {
-                for record in records {
-                    tx.audit_insert(record, now).await?;
-                }
-                Ok::<_, Error>(())
-            })
-        });
-        if let Err(error) = recorded.await {
-            self.refusals.put_back(taken);
-            return Err(error);
+        let (mut left, now) = (self.refusals.take(), self.now());
+        let count = left.len();
+        while !left.is_empty() {
+            let keys: Vec<Key> = left.keys().take(RECORDED_TOGETHER).cloned().collect();
+            let these: Vec<_> =
+                keys.iter().filter_map(|key| Some((key.clone(), left.get(key)?.clone()))).collect();
+            let recorded = self.store.transaction("refusals_record", move |tx| {
+                Box::pin(async move {
+                    for refused in these {
+                        tx.audit_insert(record(refused), now).await?;
+                    }
+                    Ok::<_, Error>(())
+                })
+            });
+            if let Err(error) = recorded.await {
+                self.refusals.put_back(left);
+                return Err(error);
+            }
+            for key in keys {
+                left.remove(&key);
+            }
         }
         Ok(count)
     }

@@ -18,7 +18,7 @@ use super::{App, Error};
 use crate::domain::{EventId, Timestamp};
 use crate::events::{Envelope, Message, PublishError, Receipt};
 use crate::random;
-use crate::store::{Delivery, DeliveryOutcome, Lease};
+use crate::store::{Delivery, DeliveryOutcome, Lease, Store, StoreError};
 use crate::telemetry::Span;
 
 /// With [`POLL`](super::relays), the time in which another replica takes over: less than five seconds.
@@ -37,8 +37,8 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(60);
 pub struct Relay {
     pub(super) outlet: Arc<Outlet>,
     holder: String,
-    lease: Option<(Lease, Timestamp)>,
-    /// Once true, nothing more is taken up.
+    lease: Option<(Lease, Instant)>,
+    /// Once true, nothing more is handed over.
     pub(super) stop: watch::Receiver<bool>,
 }
 
@@ -87,9 +87,10 @@ impl App {
         let mut under_way = FuturesUnordered::new();
         let (mut settled, mut renew_at) = (0, Instant::now() + RENEW_AFTER);
         loop {
-            // Once the sink is found away, the rest of the batch need not find out too.
+            // Once the sink is found away, the rest of the batch need not find out too; it is as good as away at the end.
             while under_way.len() < places
                 && away.get().is_none()
+                && !*relay.stop.borrow()
                 && let Some(delivery) = waiting.pop_front()
             {
                 under_way.push(hand_over(delivery));
@@ -99,8 +100,8 @@ impl App {
                 chunk = outcomes.next() => chunk,
                 () = tokio::time::sleep_until(renew_at) => {
                     renew_at = Instant::now() + RENEW_AFTER;
-                    // What is under way then is published again by the new holder.
-                    if self.relay_lease(relay).await?.is_none() {
+                    // What is under way then is published again by the new holder, even if that is this one.
+                    if self.relay_lease(relay).await?.is_none_or(|renewed| renewed.fence != lease.fence) {
                         return Ok(Relayed::Elsewhere);
                     }
                     // An event that nobody answers must not hold up all that came after it.
@@ -206,9 +207,10 @@ impl App {
 
     /// Returns the lease, prolonged in time; `None` while another replica relays.
     async fn relay_lease(&self, relay: &mut Relay) -> Result<Option<Lease>, Error> {
-        let now = self.now();
+        // Not by the clock, which may be set back.
+        let (now, asked_at) = (self.now(), Instant::now());
         if let Some((lease, taken_at)) = &relay.lease
-            && now.since(*taken_at) < RENEW_AFTER
+            && taken_at.elapsed() < RENEW_AFTER
         {
             return Ok(Some(lease.clone()));
         }
@@ -231,30 +233,47 @@ impl App {
             );
         }
         relay.outlet.set_relaying(lease.is_some());
-        relay.lease = lease.clone().map(|lease| (lease, now));
+        relay.lease = lease.clone().map(|lease| (lease, asked_at));
         Ok(lease)
     }
 
     pub(super) async fn relay_release(&self, relay: Relay) {
         relay.outlet.publisher.close().await;
         let Some((lease, _)) = relay.lease else { return };
-        // As if it had expired long ago: who asks later must not take us for one that is only silent.
-        let long_ago = Timestamp::from_micros(0);
-        let released = self
-            .store
-            .write("lease_release", move |tx| {
-                Box::pin(async move { tx.lease_release(&lease, long_ago).await })
-            })
-            .await;
-        if let Err(error) = released {
+        if let Err(error) = self.lease_give_back(lease).await {
             tracing::debug!(%error, "relay lease runs out by itself");
         }
     }
+
+    pub(super) async fn lease_give_back(&self, lease: Lease) -> Result<(), StoreError> {
+        // As if it had expired long ago: who asks later must not take us for one that is only silent.
+        let long_ago = Timestamp::from_micros(0);
+        self.store
+            .write("lease_release", move |tx| {
+                Box::pin(async move { tx.lease_release(&lease, long_ago).await })
+            })
+            .await
+    }
 }
+
+/// The beginning of [`lease_name`].
+const LEASES: &str = "relay/";
+/// A sink that nobody has relayed to for this long is no server's any more.
+const RELAYED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Names the right to relay to a sink.
 pub(super) fn lease_name(sink: &str) -> String {
-    format!("relay/{sink}")
+    format!("{LEASES}{sink}")
+}
+
+/// Returns the sinks that servers relay to at the moment.
+pub(super) async fn relayed_sinks(store: &Store, now: Timestamp) -> Result<Vec<String>, StoreError> {
+    let leases = store
+        .read("leases_held", move |tx| {
+            Box::pin(async move { tx.leases_held(LEASES, now - RELAYED_WITHIN).await })
+        })
+        .await?;
+    Ok(leases.iter().filter_map(|name| name.strip_prefix(LEASES)).map(str::to_owned).collect())
 }
 
 /// Doubles from one second to a minute, less up to a quarter so that retries do not march in step.

@@ -14,7 +14,7 @@ use crate::domain::Timestamp;
 const POLL: Duration = Duration::from_millis(500);
 /// How soon a sink that was away is tried again, doubling ...
 const AWAY_FIRST: Duration = Duration::from_millis(100);
-/// ... up to this: it bounds how late events are once the sink is back.
+/// ... up to this, after which it is offered an event again.
 const AWAY_MAX: Duration = Duration::from_secs(5);
 /// Commits of this time are told to other replicas together: each notice takes a lock of the whole database.
 const NOTICE_GATHERS: Duration = Duration::from_millis(5);
@@ -42,9 +42,8 @@ impl App {
         });
     }
 
-    /// Says what works less well than it should although requests are served, a line each.
-    #[must_use]
-    pub fn degraded(&self) -> Vec<String> {
+    /// Says which sinks are away or late, a line each.
+    pub(super) fn sinks_degraded(&self) -> Vec<String> {
         let now = self.now();
         let late = |since: Timestamp| (now.since(since) > LATE).then_some(now.since(since).as_secs());
         let about = |sink: &str, what: &str| format!("events: {sink} {what}");

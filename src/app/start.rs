@@ -10,6 +10,7 @@ use super::measures::Measures;
 use super::outbox_bell::OutboxBell;
 use super::outlet::Outlet;
 use super::refusals::Refusals;
+use super::relay::relayed_sinks;
 use super::{App, Error, Rules, Signup, Sinks, StartError, keys, master_key, the_server};
 use crate::clock::Clock;
 use crate::config::{AdminSettings, DatabaseUrl, Pooler, Settings, SigningAlgorithm, TokenTyp};
@@ -20,6 +21,13 @@ use crate::store::{DatabaseOptions, Location, Store};
 
 /// Replicas' clocks may differ by this much before tokens of one are "from the future" at another.
 pub(super) const CLOCK_SKEW_SECONDS: u32 = 30;
+
+/// For whom an [`App`] is brought up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Server,
+    Command,
+}
 
 /// Opens the database without touching its schema.
 async fn open_store(settings: &Settings) -> Result<Store, StartError> {
@@ -90,7 +98,22 @@ fn outlets(settings: &Settings) -> Result<Vec<Arc<Outlet>>, StartError> {
 impl App {
     /// Brings up a replica: database, schema, master keys, signing keys, hash pool, first admin.
     pub async fn start(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
-        let (outlets, first_admin) = (outlets(settings)?, first_admin(settings)?);
+        let first_admin = first_admin(settings)?;
+        let app = Self::open(settings, clock, Part::Server).await?;
+        if let Some(admin) = first_admin {
+            app.ensure_first_admin(admin).await?;
+        }
+        Ok(app)
+    }
+
+    /// Brings up what a command at the command line works with, beside servers or without any. What it was not asked for it
+    /// leaves to them, who may have other settings: keys that are due, the first admin, and where events go.
+    pub async fn start_beside(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
+        Self::open(settings, clock, Part::Command).await
+    }
+
+    async fn open(settings: &Settings, clock: Clock, part: Part) -> Result<Self, StartError> {
+        let outlets = outlets(settings)?;
         let store = open_store(settings).await?;
         let direct = open_store_directly(settings).await?;
         let migrated = direct.as_ref().unwrap_or(&store).migrate_up(clock.now()).await?;
@@ -101,14 +124,23 @@ impl App {
         let token_epoch = keys::token_epoch(&store).await?;
         let key_rules = key_rules(settings);
         let sinks: Sinks = outlets.iter().map(|outlet| outlet.sink().to_owned()).collect();
-        let signing_keys = keys::start(&store, &keyring, &key_rules, &sinks, clock.now()).await?;
+        let events_for = match part {
+            Part::Server => Sinks::clone(&sinks),
+            Part::Command => match relayed_sinks(&store, clock.now()).await? {
+                none if none.is_empty() => Sinks::clone(&sinks),
+                relayed => relayed.into(),
+            },
+        };
+        let due = part == Part::Server || !keys::can_sign(&store).await?;
+        let advance = due.then_some(&events_for);
+        let signing_keys = keys::start(&store, &keyring, &key_rules, advance, clock.now()).await?;
         let hash_pool = HashPool::start(hash_settings(settings))
             .map_err(|error| StartError::Configuration(format!("argon2: {error}")))?;
         let refresh_tokens = RefreshTokens::new(&keyring, token_epoch);
         let rules = rules(settings);
         let identifiers = keyring.current().identifier_mac();
         let limits = Limits::new(settings, &clock, identifiers.clone()).map_err(StartError::Configuration)?;
-        let app = Self {
+        Ok(Self {
             batches: Batches::start(&store, &clock, &refresh_tokens, rules.family_limits),
             refresh_tokens,
             limits,
@@ -132,13 +164,10 @@ impl App {
             hash_pool,
             outlets,
             sinks,
+            events_for,
             pooler: settings.database.pooler,
             log_emails: settings.log_emails,
-        };
-        if let Some(admin) = first_admin {
-            app.ensure_first_admin(admin).await?;
-        }
-        Ok(app)
+        })
     }
 
     /// Makes the configured admin if nobody is one. Never promotes an account that a stranger may have made.

@@ -3,7 +3,7 @@ use tokio::sync::oneshot;
 use super::{Error, with_budget};
 use crate::telemetry::carried;
 
-/// Runs work in a task that goes on when its caller hangs up, with a database budget of its own. The
+/// Runs work in a task that goes on when its caller hangs up, with what is left of its database budget. The
 /// work is told by a future that is ready once the caller is gone.
 pub(super) async fn to_the_end<T, W>(work: impl FnOnce(Gone) -> W) -> Result<T, Error>
 where

@@ -219,7 +219,7 @@ impl Deed {
 /// Refuses what would leave nobody who can do what admins do.
 async fn refuse_last_admin(tx: &mut Tx, before: &User, after: Option<&User>) -> Result<(), Error> {
     let stays = after.is_some_and(User::active_admin);
-    if before.active_admin() && !stays && tx.admins_count_without(before.id).await? == 0 {
+    if before.active_admin() && !stays && !tx.admin_active_without(before.id).await? {
         return Err(Error::LastAdmin);
     }
     Ok(())

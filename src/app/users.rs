@@ -1,7 +1,7 @@
 //! Users, as admins look at them. None of it is reachable for strangers.
 
 use super::{Admin, App, Error, Page, Signup};
-use crate::domain::{Email, Role, Roles, User, UserFilter, UserId};
+use crate::domain::{Email, Roles, User, UserFilter, UserId};
 use crate::store::UserPage;
 
 impl App {
@@ -66,13 +66,6 @@ impl App {
     }
 
     pub(super) async fn admin_exists(&self) -> Result<bool, Error> {
-        let admin = Role::admin();
-        let count: Result<i64, Error> = self
-            .store
-            .read("users_count_with_role", move |tx| {
-                Box::pin(async move { Ok(tx.users_count_with_role(&admin).await?) })
-            })
-            .await;
-        Ok(count? > 0)
+        self.store.read("admin_exists", |tx| Box::pin(async move { Ok(tx.admin_exists().await?) })).await
     }
 }

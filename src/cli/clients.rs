@@ -1,9 +1,7 @@
 use clap::{Args, Subcommand};
 
-use super::log::{self, Stream};
-use super::{Exit, SettingFlags, print};
+use super::{Exit, SettingFlags, beside, print};
 use crate::app::{Admin, App, Error};
-use crate::clock::Clock;
 use crate::domain::ClientId;
 
 #[derive(Debug, Args)]
@@ -23,10 +21,7 @@ enum Action {
 }
 
 pub(super) async fn run(flags: &SettingFlags, arguments: Arguments) -> Result<(), Exit> {
-    let (settings, _) = flags.load()?;
-    log::start(&settings, Stream::Stderr);
-    let app = App::start(&settings, Clock::System).await?;
-    let admin = Admin::operator(&settings);
+    let (app, admin) = beside::start(flags).await?;
     let done = match arguments.action {
         Action::Create { name } => match app.client_create(&admin, name.clone()).await {
             Ok(secret) => {

@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::log::{self, Stream};
 use super::moment::Moment;
-use super::{Exit, SettingFlags};
+use super::{Exit, SettingFlags, beside};
 use crate::app::{Admin, App, OutboxError};
-use crate::clock::Clock;
 use crate::config::parse_duration;
 use crate::domain::UserId;
 
@@ -84,10 +82,8 @@ struct Which {
 }
 
 pub(super) async fn run(flags: &SettingFlags, arguments: Arguments) -> Result<(), Exit> {
-    let (settings, _) = flags.load()?;
-    log::start(&settings, Stream::Stderr);
-    let app = App::start(&settings, Clock::System).await?;
-    let operator = Operator { admin: Admin::operator(&settings), app };
+    let (app, admin) = beside::start(flags).await?;
+    let operator = Operator { app, admin };
     let done = match arguments.action {
         Action::Status { json, max_age } => operator.status(json, max_age).await,
         Action::Tail { which, since, json } => operator.tail(which, since, json).await,

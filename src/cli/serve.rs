@@ -1,10 +1,12 @@
 use std::fs::{File, OpenOptions};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::log::{self, LevelHandle, Stream};
 use super::{Exit, SettingFlags, print};
@@ -13,6 +15,13 @@ use crate::clock::Clock;
 use crate::config::{DatabaseUrl, Settings};
 use crate::http::{Bound, Certificate, Server};
 use crate::telemetry::start_traces;
+
+/// From a signal on, of the 25 s that orchestrators are told: what is left are traces, and threads that still work.
+const STOP_WITHIN: Duration = Duration::from_secs(23);
+/// For what goes on beside requests. Events that a sink has not confirmed by then are published again, by another server or the
+/// next one.
+const BACKGROUND_STOP: Duration = Duration::from_secs(5);
+const TRACES_STOP: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(flags: &SettingFlags) -> Result<(), Exit> {
     let (settings, _) = flags.load_to_serve()?;
@@ -23,7 +32,7 @@ pub(super) async fn run(flags: &SettingFlags) -> Result<(), Exit> {
         tracing::warn!("{warning}");
     }
     let traces = start_traces(&settings.telemetry).map_err(Exit::configuration)?;
-    let stop = stop_signal()?;
+    let (stops, asked_at) = stop_signals()?;
     let mut hangup = listen_for(SignalKind::hangup())?;
     raise_file_limit();
 
@@ -43,12 +52,18 @@ pub(super) async fn run(flags: &SettingFlags) -> Result<(), Exit> {
 
     let (stop_background, background_stopped) = watch::channel(false);
     let background = app.background(&background_stopped);
-    let served = server.serve(stop).await;
+    let served = server.serve(stops).await;
     let _ = stop_background.send(true);
-    background.await;
-    app.close().await;
+    let end = asked_at.get().copied().unwrap_or_else(Instant::now) + STOP_WITHIN;
+    if timeout_at(end.min(Instant::now() + BACKGROUND_STOP), background).await.is_err() {
+        tracing::info!("what is under way beside requests is not waited for any longer");
+    }
+    if timeout_at(end, app.close()).await.is_err() {
+        tracing::info!("the database is left without a farewell");
+    }
     if let Some(traces) = traces {
-        traces.stop().await;
+        // It logs what it could not send.
+        let _ = timeout(TRACES_STOP, traces.stop()).await;
     }
     tracing::info!("stopped");
     served.map_err(|error| Exit::failure(error.to_string()))
@@ -89,17 +104,28 @@ fn serve_lock(settings: &Settings) -> Result<Option<File>, Exit> {
     }
 }
 
-/// Registered before anything is open, so that an early signal is not lost.
-fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Exit> {
+/// A message for each signal to stop, and when the first came. Registered before anything is open, so that an early one is not
+/// lost.
+fn stop_signals() -> Result<(mpsc::Receiver<()>, Arc<OnceLock<Instant>>), Exit> {
     let mut terminate = listen_for(SignalKind::terminate())?;
     let mut interrupt = listen_for(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    let (told, stops) = mpsc::channel(1);
+    let asked_at = Arc::new(OnceLock::new());
+    let first_at = Arc::clone(&asked_at);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            let _ = first_at.set(Instant::now());
+            tracing::info!("stopping: requests in flight are finished first");
+            if told.send(()).await.is_err() {
+                return;
+            }
         }
-        tracing::info!("stopping: requests in flight are finished first");
-    })
+    });
+    Ok((stops, asked_at))
 }
 
 fn listen_for(kind: SignalKind) -> Result<Signal, Exit> {

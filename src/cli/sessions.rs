@@ -1,9 +1,6 @@
 use clap::{Args, Subcommand};
 
-use super::log::{self, Stream};
-use super::{Exit, SettingFlags, print};
-use crate::app::{Admin, App};
-use crate::clock::Clock;
+use super::{Exit, SettingFlags, beside, print};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -22,11 +19,9 @@ enum Action {
 }
 
 pub(super) async fn run(flags: &SettingFlags, arguments: Arguments) -> Result<(), Exit> {
-    let (settings, _) = flags.load()?;
-    log::start(&settings, Stream::Stderr);
-    let app = App::start(&settings, Clock::System).await?;
+    let (app, admin) = beside::start(flags).await?;
     let Action::End { all: _ } = arguments.action;
-    let ended = app.sessions_end_everywhere(&Admin::operator(&settings)).await;
+    let ended = app.sessions_end_everywhere(&admin).await;
     app.close().await;
     print(&format!("{} sessions ended; everybody has to log in again\n", ended?));
     Ok(())

@@ -2,10 +2,8 @@ mod actions;
 
 use clap::{Args, Subcommand};
 
-use super::log::{self, Stream};
-use super::{Exit, SettingFlags};
+use super::{Exit, SettingFlags, beside};
 use crate::app::{Admin, App, UserPage};
-use crate::clock::Clock;
 use crate::domain::{Email, Role, UserFilter, UserId, UserStatus};
 
 #[derive(Debug, Args)]
@@ -78,10 +76,8 @@ enum Action {
 }
 
 pub(super) async fn run(flags: &SettingFlags, arguments: Arguments) -> Result<(), Exit> {
-    let (settings, _) = flags.load()?;
-    log::start(&settings, Stream::Stderr);
-    let app = App::start(&settings, Clock::System).await?;
-    let operator = Operator { admin: Admin::operator(&settings), app };
+    let (app, admin) = beside::start(flags).await?;
+    let operator = Operator { app, admin };
     let done = operator.act(arguments.action).await;
     operator.app.close().await;
     done

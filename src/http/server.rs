@@ -7,6 +7,7 @@ use axum::Router;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsAcceptor;
 use tokio::net::TcpSocket;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::connection::{Reception, places};
@@ -80,9 +81,10 @@ impl Server {
         self.certificate.clone()
     }
 
-    /// Serves until `stop` completes, and then for as long as those who watch the readiness may still send requests here;
-    /// then lets requests in flight finish. The management listener goes on until the end, so that probes see the draining.
-    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    /// Serves until it is told to stop, and then for as long as those who watch the readiness may still send requests here,
+    /// or until it is told again; then lets requests in flight finish. The management listener goes on until the end, so
+    /// that probes see the draining.
+    pub async fn serve(self, mut stops: mpsc::Receiver<()>) -> io::Result<()> {
         let (public_routes, management_routes) = self.routes;
         let (public_handle, management_handle) = (Handle::new(), Handle::new());
         let probes = Reception::new(MANAGEMENT_PLACES);
@@ -91,12 +93,18 @@ impl Server {
         let readiness = self.readiness;
         let handle = public_handle.clone();
         tokio::spawn(async move {
-            stop.await;
+            stops.recv().await;
             readiness.drain();
             if readiness.watched() {
                 let seconds = TURN_AWAY.as_secs();
-                tracing::info!(seconds, "who asks /readyz is given time to send requests elsewhere");
-                tokio::time::sleep(TURN_AWAY).await;
+                tracing::info!(
+                    seconds,
+                    "who asks /readyz is given time to send requests elsewhere; a second signal cuts it short"
+                );
+                tokio::select! {
+                    () = tokio::time::sleep(TURN_AWAY) => {}
+                    Some(()) = stops.recv() => {}
+                }
             }
             handle.graceful_shutdown(Some(DRAIN));
         });

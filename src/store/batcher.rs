@@ -16,7 +16,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::{StoreError, budget, measures};
+use super::{StoreError, measures, within_budget};
 use crate::telemetry::Span;
 
 /// The most callers of one statement.
@@ -100,12 +100,10 @@ where
             return Err(busy);
         }
         let _span = Span::begin("database", self.name);
-        let answer = tokio::time::timeout(budget::left(), answer).await;
-        match answer {
-            Ok(Ok(Ok(value))) => Ok(value),
-            Ok(Ok(Err(error))) => Err(StoreError::Shared(error)),
-            Ok(Err(_)) => Err(StoreError::Stopped { work: self.name, reason: "its lane ended".to_owned() }),
-            Err(_elapsed) => Err(StoreError::Timeout { work: self.name }),
+        match within_budget(self.name, answer).await? {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(StoreError::Shared(error)),
+            Err(_) => Err(StoreError::Stopped { work: self.name, reason: "its lane ended".to_owned() }),
         }
     }
 }

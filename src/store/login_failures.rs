@@ -65,21 +65,24 @@ impl Tx {
     }
 
     /// Takes the charge of an attempt back that was not judged. `restored_at` is when the one before
-    /// it was charged. What has begun anew since then does not know this attempt.
+    /// it was charged. What has begun anew since then does not know this attempt. `expires_at` is for what had no end by it.
     pub async fn login_failures_give_back(
         &mut self,
         key: &FailuresKey,
         charged: &Failures,
         restored_at: Timestamp,
+        expires_at: Option<Timestamp>,
     ) -> Result<(), StoreError> {
         self.query(
-            "UPDATE login_failures SET failures = failures - 1, in_a_row = in_a_row - 1, charged_at = $4 \
+            "UPDATE login_failures SET failures = failures - 1, in_a_row = in_a_row - 1, charged_at = $4, \
+             expires_at = COALESCE(expires_at, $5) \
              WHERE identifier = $1 AND pool = $2 AND began_at = $3 AND failures > 0 AND in_a_row > 0",
         )
         .bind(key.identifier.clone())
         .bind(key.pool.to_string())
         .bind(charged.began_at)
         .bind(restored_at)
+        .bind_optional(expires_at)
         .execute()
         .await
         .map(drop)

@@ -40,7 +40,7 @@ macro_rules! step {
 }
 
 /// In order; the version of a step is its place, counted from one.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     step!("0001_users_auth"),
     step!("0002_refresh_tokens"),
     step!("0003_signing_keys"),
@@ -50,6 +50,7 @@ const STEPS: [Step; 9] = [
     step!("0007_outbox_relay"),
     step!("0008_login_failures"),
     step!("0009_audit_outcome"),
+    step!("0010_admins"),
 ];
 
 /// The oldest binary (by the number of steps it knows) that works with this schema. Raise it only

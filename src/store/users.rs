@@ -63,11 +63,12 @@ impl Record for SessionEpoch {
     }
 }
 
-struct Count(i64);
+/// That there is a row.
+struct Found;
 
-impl Record for Count {
-    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
-        row.get("count").map(Self)
+impl Record for Found {
+    fn read(_: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self)
     }
 }
 
@@ -173,33 +174,45 @@ impl Tx {
         UserFilter { email: _, role, status }: UserFilter,
         page: UserPage,
     ) -> Result<Vec<User>, StoreError> {
-        // `_` may be part of a role's name, and is a wildcard to LIKE.
-        let pattern = role.map_or("%".to_owned(), |role| format!("% {} %", role.as_str().replace('_', "!_")));
-        self.query(
+        // Written out, it is what the index of admins is about: they are few among many.
+        let statement = if role == Some(Role::admin()) {
+            "SELECT id, email, email_canonical, email_verified, roles, status, session_epoch, created_at, updated_at \
+             FROM users_auth \
+             WHERE id > $1 AND ' ' || roles || ' ' LIKE '% admin %' AND ' ' || roles || ' ' LIKE $2 ESCAPE '!' \
+             AND ($3 IS NULL OR status = $3) ORDER BY id LIMIT $4"
+        } else {
             "SELECT id, email, email_canonical, email_verified, roles, status, session_epoch, created_at, updated_at \
              FROM users_auth \
              WHERE id > $1 AND ' ' || roles || ' ' LIKE $2 ESCAPE '!' AND ($3 IS NULL OR status = $3) \
-             ORDER BY id LIMIT $4",
-        )
-        .bind(page.after.unwrap_or(UserId::new(uuid::Uuid::nil())))
-        .bind(pattern)
-        .bind_optional(status)
-        .bind(i64::from(page.limit))
-        .fetch_all()
-        .await
+             ORDER BY id LIMIT $4"
+        };
+        // `_` may be part of a role's name, and is a wildcard to LIKE.
+        let pattern = role.map_or("%".to_owned(), |role| format!("% {} %", role.as_str().replace('_', "!_")));
+        self.query(statement)
+            .bind(page.after.unwrap_or(UserId::new(uuid::Uuid::nil())))
+            .bind(pattern)
+            .bind_optional(status)
+            .bind(i64::from(page.limit))
+            .fetch_all()
+            .await
     }
 
-    /// Counts those who would still be active admins without this user.
-    pub async fn admins_count_without(&mut self, id: UserId) -> Result<i64, StoreError> {
-        let count: Count = self
+    /// Tells whether there would still be an active admin without this user.
+    pub async fn admin_active_without(&mut self, id: UserId) -> Result<bool, StoreError> {
+        let another = self
             .query(
-                "SELECT count(*) AS count FROM users_auth \
-                 WHERE id <> $1 AND status = 'active' AND ' ' || roles || ' ' LIKE '% admin %'",
+                "SELECT id FROM users_auth \
+                 WHERE id <> $1 AND status = 'active' AND ' ' || roles || ' ' LIKE '% admin %' LIMIT 1",
             )
-            .bind(id)
-            .fetch_one()
-            .await?;
-        Ok(count.0)
+            .bind(id);
+        Ok(another.fetch_optional::<Found>().await?.is_some())
+    }
+
+    /// Tells whether anybody is an admin, active or not.
+    pub async fn admin_exists(&mut self) -> Result<bool, StoreError> {
+        let admin =
+            self.query("SELECT id FROM users_auth WHERE ' ' || roles || ' ' LIKE '% admin %' LIMIT 1");
+        Ok(admin.fetch_optional::<Found>().await?.is_some())
     }
 
     pub async fn user_set_status(
@@ -254,17 +267,6 @@ impl Tx {
     /// Deletes a user, and with the row every session.
     pub async fn user_delete(&mut self, id: UserId) -> Result<(), StoreError> {
         self.query("DELETE FROM users_auth WHERE id = $1").bind(id).execute().await.map(drop)
-    }
-
-    pub async fn users_count_with_role(&mut self, role: &Role) -> Result<i64, StoreError> {
-        let count: Count = self
-            .query(
-                "SELECT count(*) AS count FROM users_auth WHERE ' ' || roles || ' ' LIKE '% ' || $1 || ' %'",
-            )
-            .bind(role.as_str().to_owned())
-            .fetch_one()
-            .await?;
-        Ok(count.0)
     }
 
     /// Replaces a password hash unless it was changed meanwhile.

@@ -47,6 +47,11 @@ async fn a_redis_that_is_away_is_one_line_and_one_metric_and_no_error() {
     assert_eq!(evaluated, 3);
     assert_eq!(metric(&server, "keyward_redis_up").await, Some(0.0));
     assert_eq!(metric(&server, "keyward_limits_without_redis_total").await, Some(3.0));
+    let report = server.operator().get("/readyz").await.expect_status(200).json;
+    assert_eq!(
+        report["degraded"],
+        serde_json::json!(["limits: redis is away: this server limits by its own counters"])
+    );
     let alarms = alarms(&server);
     assert_eq!(alarms.len(), 1, "{alarms:?}");
     assert_eq!(alarms[0]["level"], "ERROR");

@@ -103,6 +103,19 @@ async fn an_idle_server_stops_at_once_on_sigterm_and_on_sigint() {
 }
 
 #[tokio::test]
+async fn a_second_signal_cuts_the_wait_for_balancers_short() {
+    let database = TestDatabase::create().await;
+    let mut server = Setup::on(&database).serve().await;
+    server.operator().get("/readyz").await.expect_status(200);
+    let asked = tokio::time::Instant::now();
+    server.process.signal("INT");
+    until("the wait", async || server.process.stdout().contains("given time").then_some(())).await;
+    server.process.signal("INT");
+    assert_eq!(server.process.exit_code().await, 0, "{}", server.process.said());
+    assert!(asked.elapsed() < Duration::from_secs(7), "{:?}", asked.elapsed());
+}
+
+#[tokio::test]
 async fn sighup_reads_the_log_level_again_and_ends_nothing() {
     let database = TestDatabase::create().await;
     let setup = Setup::on(&database).file(".env", "KEYWARD_LOG_LEVEL=info\n");
@@ -150,7 +163,7 @@ async fn a_port_in_use_is_named() {
     let said = format!("cannot listen on {taken}");
     for name in ["KEYWARD_LISTEN", "KEYWARD_MANAGEMENT_LISTEN"] {
         let setup = Setup::on(&database).env(name, taken.to_string());
-        setup.run(&[]).await.expect_refusal(78, &[&said, "in use"]);
+        setup.run(&[]).await.expect_refusal(78, &[&said, "in use", "fix:", "management_listen"]);
     }
     drop(holder);
 }

@@ -1,11 +1,14 @@
 //! A sink that is away, and one that is no more: the service goes on, and operators are told.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::support::{Authority, Exchange, RabbitServer, Server, Setup, TestDatabase, until};
 
 /// Nobody listens there.
 const AWAY: &str = "amqp://keyward:hunter2@127.0.0.1:1/%2f#old";
+const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=";
 
 #[tokio::test]
 async fn while_a_sink_is_away_all_works_and_says_so() {
@@ -91,6 +94,50 @@ async fn what_waits_for_a_former_sink_is_told_and_can_be_given_up() {
     let replay = ["events", "replay", "--since", "1h", "--sink", "old", "--yes"];
     assert_eq!(with.run(&replay).await.expect_code(0).stdout, "2 events are due again\n");
     with.run(&late).await.expect_refusal(1, &["old"]);
+}
+
+/// Whoever works in another shell than the server's has neither its sinks nor its rules for keys, and does no harm by it.
+#[tokio::test]
+async fn a_command_beside_a_server_leaves_events_and_keys_as_the_server_has_them() {
+    const KEYS: &str = "SELECT kid || ' ' || state FROM signing_keys ORDER BY kid";
+    const SINKS: &str = "SELECT DISTINCT sink FROM outbox_deliveries";
+    let database = TestDatabase::create().await;
+    let server = Setup::on(&database)
+        .env("KEYWARD_EVENTS_URL", "log:#audit")
+        .env("KEYWARD_TOKEN_ALGORITHM", "EdDSA")
+        .serve()
+        .await;
+    server.user().await;
+    let keys = database.texts(KEYS).await;
+    let bare = Setup::on(&database);
+    let made = ["users", "create", "--email", "eve@example.com"];
+    bare.run(&made).await.expect_code(0);
+    assert_eq!(database.texts(SINKS).await, ["audit"]);
+    assert_eq!(database.texts(KEYS).await, keys);
+}
+
+/// A stop is not held up by a sink that never answers; what it did not confirm is kept.
+#[tokio::test]
+async fn a_sink_that_hangs_does_not_hold_up_a_stop() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let database = TestDatabase::create().await;
+    let mut server = Setup::on(&database)
+        .env("KEYWARD_EVENTS_URL", format!("http://{}/hook", silent.local_addr().unwrap()))
+        .env("KEYWARD_EVENTS_WEBHOOK_SECRETS", WEBHOOK_SECRET)
+        .serve()
+        .await;
+    for _ in 0..20 {
+        server.anonymous().signup().await.expect_status(201);
+    }
+    silent.set_nonblocking(true).unwrap();
+    let _heard = until("a delivery under way", async || silent.accept().ok()).await;
+    let asked = tokio::time::Instant::now();
+    assert_eq!(server.stop().await, 0);
+    assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+    assert_eq!(
+        database.number("SELECT count(*) FROM outbox_deliveries WHERE published_at IS NULL").await,
+        20
+    );
 }
 
 async fn metrics(server: &Server) -> String {

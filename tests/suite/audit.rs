@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use keyward::domain::SecurityEvent;
 use reqwest::Method;
 use serde_json::Value;
@@ -179,3 +180,20 @@ fn every_event_is_described() {
 
 /// Rows of the page that describe columns.
 const COLUMNS: usize = 12;
+
+/// However many were refused, each is recorded once.
+#[tokio::test]
+async fn refusals_of_many_are_recorded_each_once() {
+    const MANY: usize = 260; // more than one transaction takes
+    let server = TestServer::start().await;
+    let users = join_all((0..MANY).map(async |_| server.user().await)).await;
+    for user in &users {
+        user.ask(Method::GET, "/admin/users").await.expect_problem(403, "insufficient_role");
+    }
+    assert_eq!(server.app.refusals_record().await.expect("recorded"), MANY);
+    let denied = "SELECT count(DISTINCT user_id) FROM audit_log WHERE event = 'admin_denied'";
+    assert_eq!(server.database.number(denied).await, 260);
+    let denied = "SELECT count(*) FROM audit_log WHERE event = 'admin_denied'";
+    assert_eq!(server.database.number(denied).await, 260);
+    assert_eq!(server.app.refusals_record().await.expect("nothing new"), 0);
+}

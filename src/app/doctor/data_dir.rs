@@ -78,7 +78,11 @@ fn usable(folder: &Path) -> Finding {
         return unusable(why, "let the user that runs keyward write it, or give data_dir another path");
     }
     if part != folder {
-        return Finding::note(CODE, format!("{shown} is not there yet"), "nothing: the first start makes it");
+        let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        let meaning = format!("{} is not there yet", absolute.display());
+        let advice =
+            "nothing before the first start, which makes it; if there is a server, give its data_dir";
+        return Finding::note(CODE, meaning, advice);
     }
     Finding::ok(CODE, format!("{shown} can be written"))
 }

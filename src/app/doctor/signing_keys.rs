@@ -78,7 +78,8 @@ fn unreadable(keyring: &Keyring, row: &SigningKeyRow) -> Option<Finding> {
     let error = keys::open(keyring, row).err()?;
     let kid = &row.stage.kid;
     let advice = format!(
-        "add the master key that it is sealed with, or take it out of use: `keyward keys revoke {kid}`"
+        "add the master key that it is sealed with to KEYWARD_MASTER_KEY; if that is lost, no server and no command starts \
+         before the key is removed: UPDATE signing_keys SET state = 'removed' WHERE kid = '{kid}'"
     );
     let problem = Finding::problem("signing_keys.sealed", Fault::Configuration, error.to_string(), advice);
     Some(problem.about(kid.as_str()))

@@ -130,7 +130,10 @@ impl Operator {
         let text = if stdin {
             read_password()?
         } else {
-            Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(random::bytes::<18>()))
+            // 24 characters, or as many as are asked for.
+            let more = self.app.rules().password_policy.min_length.div_ceil(4) * 3;
+            let random = (0..more.max(18)).flat_map(|_| random::bytes::<1>()).collect::<Vec<u8>>();
+            Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(random))
         };
         let accepted = self.app.rules().password_policy.accept(&text, Some(owner));
         let password = accepted.map_err(|error| Exit::failure(format!("the password {error}")))?;

@@ -46,6 +46,27 @@ async fn until(condition: impl Fn() -> bool) {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn calls_of_one_request_share_its_budget() {
+    let (batcher, gate, _) = gated(64);
+    let begun = Instant::now();
+    crate::store::with_budget(async {
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            gate.add_permits(1);
+            std::future::pending::<()>().await;
+        });
+        assert_eq!(batcher.call(1).await.unwrap(), Some(2));
+        assert!(matches!(batcher.call(2).await, Err(StoreError::Timeout { .. })));
+        assert_eq!(begun.elapsed().as_secs(), 4);
+        // A part of it that runs by itself has no more.
+        let part = tokio::spawn(crate::store::with_budget(async move { batcher.call(3).await }));
+        assert!(matches!(part.await.unwrap(), Err(StoreError::Timeout { .. })));
+    })
+    .await;
+    assert_eq!(begun.elapsed().as_secs(), 4);
+}
+
 #[tokio::test]
 async fn calls_gather_while_a_statement_is_in_flight() {
     let (batcher, gate, asked) = gated(64);

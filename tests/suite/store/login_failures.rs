@@ -32,14 +32,16 @@ async fn failures_are_charged_given_back_and_cleared() {
             assert_eq!(tx.login_failures_find(&device).await?, None);
 
             let earlier = Failures { began_at: later, ..two };
-            tx.login_failures_give_back(&strangers, &earlier, now).await?;
+            tx.login_failures_give_back(&strangers, &earlier, now, None).await?;
             assert_eq!(tx.login_failures_find(&strangers).await?, Some(two), "of another row");
-            tx.login_failures_give_back(&strangers, &two, now).await?;
+            tx.login_failures_give_back(&strangers, &two, now, Some(later)).await?;
             assert_eq!(tx.login_failures_find(&strangers).await?, Some(one));
-            tx.login_failures_give_back(&strangers, &two, now).await?;
-            tx.login_failures_give_back(&strangers, &two, now).await?;
+            tx.login_failures_give_back(&strangers, &two, now, Some(later)).await?;
+            tx.login_failures_give_back(&strangers, &two, now, Some(later)).await?;
             let none = Failures { count: 0, in_a_row: 0, ..one };
             assert_eq!(tx.login_failures_find(&strangers).await?, Some(none), "never below nothing");
+            assert_eq!(tx.login_failures_purge(later, 10).await?, 1, "what had no end has one");
+            assert!(tx.login_failures_charge(&strangers, None, &none, None).await?);
 
             assert!(tx.login_failures_charge(&device, None, &one, None).await?);
             tx.login_failures_clear(&strangers).await?;

@@ -7,7 +7,7 @@ use keyward::clock::Clock;
 use keyward::config::{self, MasterKey, Settings, Sources};
 use keyward::domain::{Email, Role, Roles};
 use keyward::http::{Certificate, Server};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::{Actor, TestDatabase};
@@ -38,7 +38,7 @@ pub struct TestServer {
     pub certificate: Option<Arc<Certificate>>,
     flags: Vec<(String, String)>,
     settings: Settings,
-    stop: Option<(oneshot::Sender<()>, watch::Sender<bool>)>,
+    stop: Option<(mpsc::Sender<()>, watch::Sender<bool>)>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -89,10 +89,10 @@ impl TestServer {
         let bound = server.bound().expect("addresses");
         let certificate = server.certificate();
         app.limits_connect().await;
-        let (stop_server, stopped) = oneshot::channel::<()>();
+        let (stop_server, stops) = mpsc::channel(1);
         let (stop_relay, relay_stopped) = watch::channel(false);
         let serving = tokio::spawn(async move {
-            server.serve(async { drop(stopped.await) }).await.expect("serves until it is stopped");
+            server.serve(stops).await.expect("serves until it is stopped");
         });
         let relaying = tokio::spawn({
             let (app, stop) = (Arc::clone(&app), relay_stopped.clone());
@@ -157,7 +157,7 @@ impl TestServer {
 
     pub async fn stop(&mut self) {
         if let Some((server, relay)) = self.stop.take() {
-            let _ = server.send(());
+            let _ = server.try_send(());
             let _ = relay.send(true);
         }
         for task in self.tasks.drain(..) {
