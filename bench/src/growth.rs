@@ -1,17 +1,17 @@
 //! The same requests on a database of a thousand users, of a hundred thousand, and of five million, each with a session,
 //! an audit record and an event that was published: nothing is to get slower by it.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
-use crate::database::Database;
+use crate::database::{self, Database};
 use crate::http::get;
 use crate::load::{Load, Same};
-use crate::login::logins;
+use crate::login::logins_of;
 use crate::me::me;
-use crate::refresh::refreshing;
+use crate::refresh::{Refreshing, refreshing};
 use crate::report::{Bound, Report, Round};
 use crate::server::{CHEAP_HASHES, Server};
 use crate::sessions::{credentials, log_in_as};
@@ -24,6 +24,15 @@ const CLIENTS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(5);
 const GOAL: f64 = 1.2;
 const ADMIN: &str = "admin@example.com";
+const ASKED: [&str; 8] =
+    ["login", "refresh", "me", "users", "users by e-mail", "admins", "audit", "audit of an event"];
+const PAGES: [(&str, &str); 5] = [
+    ("users", "/admin/users"),
+    ("users by e-mail", "/admin/users?email=user-77%40example.org"),
+    ("admins", "/admin/users?role=admin"),
+    ("audit", "/admin/audit"),
+    ("audit of an event", "/admin/audit?event=login_failed"),
+];
 
 /// Rows `$1` to `$2`, with ids in the order of time as the service makes them.
 const GROW: [&str; 5] = [
@@ -51,22 +60,35 @@ const GROW: [&str; 5] = [
 ];
 
 pub(crate) async fn run(site: &Site) -> Outcome<Report> {
+    let lend = &site.postgres;
+    database::with(lend, async |medium| {
+        database::with(lend, async |large| compare(site, [lend.clone(), medium, large]).await).await
+    })
+    .await
+}
+
+/// All databases are made first, and then asked in turn: a machine is not always equally fast.
+async fn compare(site: &Site, databases: [String; 3]) -> Outcome<Report> {
+    let mut subjects = Vec::new();
+    for ((users, size), url) in SIZES.into_iter().zip(databases) {
+        let database = Database::Postgres(url.clone());
+        // Makes the tables.
+        drop(Server::start(site, &database, &CHEAP_HASHES).await?);
+        grow(&url, users).await?;
+        subjects.push((size, Subject::start(site, &database).await?));
+    }
     let mut report = Report::new("growth");
-    let database = Database::postgres(site);
-    let pool = PgPoolOptions::new().max_connections(1).connect(&site.postgres).await?;
-    // Makes the tables.
-    drop(Server::start(site, &database, &CHEAP_HASHES).await?);
-    let mut held = 0;
-    for (size, name) in SIZES {
-        grow(&pool, held + 1, size).await?;
-        held = size;
-        measure(site, &database, name, &mut report).await?;
-        let bytes: i64 =
-            sqlx::query_scalar("SELECT pg_database_size(current_database())").fetch_one(&pool).await?;
-        println!("{name} users: the database has {} MiB", bytes >> 20);
+    for _ in 0..ROUNDS {
+        for what in ASKED {
+            for (size, subject) in &mut subjects {
+                let round = subject.ask(what).await?;
+                let p50 = round.latency.map_or(f64::NAN, |latency| latency.p50);
+                report.add(&format!("{what}, {size} users"), "ms", Round { value: p50, ..round });
+            }
+        }
     }
     let [(_, small), .., (_, large)] = SIZES;
-    for what in ["login", "refresh", "me", "users", "users by e-mail", "audit", "audit of an event"] {
+    for what in ASKED {
         let of = |size: &str| report.median(&format!("{what}, {size} users"));
         let ratio = of(large) / of(small);
         let goal = matches!(what, "login" | "refresh").then_some(Bound::AtMost(GOAL));
@@ -75,53 +97,54 @@ pub(crate) async fn run(site: &Site) -> Outcome<Report> {
     Ok(report)
 }
 
-async fn grow(pool: &PgPool, first: i64, last: i64) -> Outcome<()> {
+async fn grow(url: &str, users: i64) -> Outcome<()> {
+    let pool = PgPoolOptions::new().max_connections(1).connect(url).await?;
     let begun = Instant::now();
     // In steps, so that a checkpoint comes between them.
-    for from in (first..=last).step_by(500_000) {
+    for from in (1..=users).step_by(500_000) {
         for statement in GROW {
-            sqlx::query(statement).bind(from).bind(last.min(from + 499_999)).execute(pool).await?;
+            sqlx::query(statement).bind(from).bind(users.min(from + 499_999)).execute(&pool).await?;
         }
     }
     for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
-        sqlx::raw_sql(statement).execute(pool).await?;
+        sqlx::raw_sql(statement).execute(&pool).await?;
     }
-    println!("rows {first} to {last} made in {:.0} s", begun.elapsed().as_secs_f64());
+    let bytes: i64 =
+        sqlx::query_scalar("SELECT pg_database_size(current_database())").fetch_one(&pool).await?;
+    let seconds = begun.elapsed().as_secs_f64();
+    println!("{users} users made in {seconds:.0} s: the database has {} MiB", bytes >> 20);
     Ok(())
 }
 
-/// The median of each request's time, in milliseconds.
-async fn measure(site: &Site, database: &Database, size: &str, report: &mut Report) -> Outcome<()> {
-    let admin = [("KEYWARD_ADMIN_EMAIL", ADMIN), ("KEYWARD_ADMIN_PASSWORD", "a quiet lake at dawn")];
-    let settings: Vec<_> = CHEAP_HASHES.into_iter().chain(admin).collect();
-    let server = Server::start(site, database, &settings).await?;
-    let at = (server.address.as_str(), server.process);
-    let token = log_in_as(&server.address, &credentials(ADMIN)).await?.access_token;
-    let ask = |path: &str| vec![Same(get(&server.address, path, Some(&token))); CLIENTS];
-    let load = async |requests| Outcome::Ok(Load::new(at, 200, requests).await?.pausing(PAUSE));
-    let mut logins = logins(&server).await?.pausing(PAUSE);
-    let mut refreshes = Load::new(at, 200, refreshing(&server, CLIENTS).await?).await?.pausing(PAUSE);
-    let mut visits = load(me(&server, CLIENTS).await?).await?;
-    let mut pages = Vec::new();
-    for (what, path) in [
-        ("users", "/admin/users"),
-        ("users by e-mail", "/admin/users?email=user-77%40example.org"),
-        ("audit", "/admin/audit"),
-        ("audit of an event", "/admin/audit?event=login_failed"),
-    ] {
-        pages.push((what, load(ask(path)).await?));
+/// A server on a database of one size, and who asks it.
+struct Subject {
+    refreshes: Load<Refreshing>,
+    others: HashMap<&'static str, Load<Same>>,
+    _server: Server,
+}
+
+impl Subject {
+    async fn start(site: &Site, database: &Database) -> Outcome<Self> {
+        let admin = [("KEYWARD_ADMIN_EMAIL", ADMIN), ("KEYWARD_ADMIN_PASSWORD", "a quiet lake at dawn")];
+        let settings: Vec<_> = CHEAP_HASHES.into_iter().chain(admin).collect();
+        let server = Server::start(site, database, &settings).await?;
+        let at = (server.address.as_str(), server.process);
+        let token = log_in_as(&server.address, &credentials(ADMIN)).await?.access_token;
+        let refreshes = Load::new(at, 200, refreshing(&server, CLIENTS).await?).await?.pausing(PAUSE);
+        let logins = logins_of(&server, CLIENTS).await?.pausing(PAUSE);
+        let visits = Load::new(at, 200, me(&server, CLIENTS).await?).await?.pausing(PAUSE);
+        let mut others = HashMap::from([("login", logins), ("me", visits)]);
+        for (what, path) in PAGES {
+            let requests = vec![Same(get(&server.address, path, Some(&token))); CLIENTS];
+            others.insert(what, Load::new(at, 200, requests).await?.pausing(PAUSE));
+        }
+        Ok(Self { refreshes, others, _server: server })
     }
-    for _ in 0..ROUNDS {
-        let mut add = |what: &str, round: Round| {
-            let p50 = round.latency.map_or(f64::NAN, |latency| latency.p50);
-            report.add(&format!("{what}, {size} users"), "ms", Round { value: p50, ..round });
-        };
-        add("login", logins.measure().await?);
-        add("refresh", refreshes.measure().await?);
-        add("me", visits.measure().await?);
-        for (what, page) in &mut pages {
-            add(what, page.measure().await?);
+
+    async fn ask(&mut self, what: &str) -> Outcome<Round> {
+        match self.others.get_mut(what) {
+            Some(load) => load.measure().await,
+            None => self.refreshes.measure().await,
         }
     }
-    Ok(())
 }

@@ -56,7 +56,7 @@ pub(crate) async fn logins(server: &Server) -> Outcome<Load<Same>> {
 }
 
 /// Each client is a user of its own, so that nobody waits for another's row.
-async fn logins_of(server: &Server, clients: usize) -> Outcome<Load<Same>> {
+pub(crate) async fn logins_of(server: &Server, clients: usize) -> Outcome<Load<Same>> {
     let users = sign_up(&server.address, "login", clients).await?;
     let requests = users.iter().map(|user| Same(post(&server.address, "/auth/login", user)));
     Load::new((&server.address, server.process), 200, requests).await

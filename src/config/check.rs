@@ -55,7 +55,7 @@ fn assemble(reader: &mut Reader<'_>, cores: usize, fresh_key: &dyn Fn() -> [u8; 
     let log_level = reader.required("log_level", level);
     let log_emails = reader.required("log_emails", boolean);
     let docs = reader.required("docs", boolean);
-    let max_sessions_per_user = reader.required("max_sessions_per_user", number(1..=100_000));
+    let max_sessions_per_user = reader.required("max_sessions_per_user", number(1..=10_000));
     let password = sections::password(reader);
     let argon2 = sections::argon2(reader, cores);
     let token = sections::token(reader);

@@ -26,10 +26,9 @@ impl<S: Sync> FromRequestParts<S> for Bearer {
         if values.next().is_some() {
             return Err(invalid().detail("there is more than one Authorization header"));
         }
-        let (scheme, token) =
-            value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(invalid)?;
+        let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).unwrap_or_default();
         if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(invalid().detail("the Authorization header is not a Bearer token"));
+            return Err(invalid().detail("the Authorization header is not `Bearer` and a token"));
         }
         Ok(Self(Some(token.trim_start_matches(' ').to_owned())))
     }

@@ -1,5 +1,6 @@
 """A FastAPI service that trusts Keyward: uvicorn app:app"""
 
+import logging
 import os
 from typing import Annotated
 
@@ -15,6 +16,7 @@ AUDIENCE = os.environ.get("KEYWARD_AUDIENCE", ISSUER)
 keys = jwt.PyJWKClient(f"{ISSUER}/.well-known/jwks.json", cache_jwk_set=True, lifespan=300, timeout=5)
 bearer = HTTPBearer(auto_error=False)
 app = FastAPI()
+log = logging.getLogger("uvicorn.error")
 
 
 def refused(description: str) -> HTTPException:
@@ -40,10 +42,12 @@ def caller(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(b
             options={"require": ["iss", "sub", "aud", "exp", "iat", "jti", "sid", "roles"]},
         )
     except jwt.PyJWKClientConnectionError as error:
+        log.warning("no keys to verify tokens with: %r", error)
         raise HTTPException(503, "tokens cannot be verified just now", {"Retry-After": "1"}) from error
     except jwt.ExpiredSignatureError as error:
         raise refused("the access token has expired") from error
     except jwt.PyJWTError as error:
+        log.warning("an access token was refused: %r", error)  # escaped: a stranger may have written parts of it
         raise refused("the access token is not valid") from error
     # PyJWT does not look at typ: without this a token of another kind, signed by the same key, would pass.
     if decoded["header"].get("typ", "").lower() not in ("at+jwt", "application/at+jwt"):

@@ -220,7 +220,9 @@ pub(super) fn database(
     url: Option<&DatabaseUrl>,
     cores: usize,
 ) -> Checked<DatabaseSettings> {
-    let max_connections = reader.optional("database.max_connections", number(1..=10_000));
+    // On PostgreSQL one is kept for hearing of new events.
+    let least = if matches!(url, Some(DatabaseUrl::Postgres { .. })) { 2 } else { 1 };
+    let max_connections = reader.optional("database.max_connections", number(least..=10_000));
     let pooler = reader.required("database.pooler", |text| word(text, Pooler::ALL, Pooler::as_str));
     let direct_url = reader.secret("database.direct_url", urls::postgres);
     if let Ok(Some(url)) = &direct_url {

@@ -71,6 +71,12 @@ fn pairs_come_whole_and_ranges_in_order() {
     refused(&[("KEYWARD_MANAGEMENT_LISTEN", "0.0.0.0:7300")], "management_listen", "collides with listen");
     refused(&[("KEYWARD_DATABASE_DIRECT_URL", "postgres://db/a")], "database.direct_url", "is SQLite");
     refused(&[("KEYWARD_DATABASE_POOLER", "transaction")], "database.pooler", "is SQLite");
+    let alone = [
+        ("KEYWARD_DATABASE_URL", "postgres://u@127.0.0.1/a"),
+        ("KEYWARD_MASTER_KEY", KEY),
+        ("KEYWARD_DATABASE_MAX_CONNECTIONS", "1"),
+    ];
+    refused(&alone, "database.max_connections", "2");
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn items_max(parent: &str, name: &str) -> usize {
         (_, "roles") => 16,
         ("Users" | "AuditRecords", "items") => 200,
         // `max_sessions_per_user` may be as much.
-        ("Sessions", "items") => 100_000,
+        ("Sessions", "items") => 10_000,
         // As many members as a body can have, and as many keys as were ever rotated within a token's life.
         _ => 16_384,
     }
