@@ -46,7 +46,7 @@ impl Server {
             .env("KEYWARD_ISSUER", format!("http://{address}"))
             .envs(LIMITS.map(|limit| (limit, "1000000/s")))
             // A user of the load generator logs in as often as a crowd.
-            .env("KEYWARD_MAX_SESSIONS_PER_USER", "100000")
+            .env("KEYWARD_MAX_SESSIONS_PER_USER", "10000")
             .envs(database.settings())
             .envs(settings.iter().copied())
             .stdout(Stdio::null())
