@@ -7,7 +7,7 @@ use crate::store::{Backlog, HeldLease};
 #[derive(Debug)]
 pub struct SinkStatus {
     pub name: String,
-    /// Whether the settings of this process name it.
+    /// Whether events are written for it: by the settings of the servers that relay, or else of this process.
     pub configured: bool,
     pub pending: i64,
     /// When the longest waiting event happened.
@@ -23,9 +23,10 @@ impl App {
     /// Returns how things stand with the configured sinks, then with former ones that events still wait for.
     pub async fn outbox_status(&self, _: &Admin) -> Result<Vec<SinkStatus>, Error> {
         let backlogs = self.outbox_backlogs().await?;
-        let former = backlogs.iter().map(|backlog| &backlog.sink).filter(|sink| !self.has_sink(sink));
+        let former =
+            backlogs.iter().map(|backlog| &backlog.sink).filter(|sink| !self.events_for.contains(sink));
         let mut found = Vec::new();
-        for sink in self.sinks.iter().chain(former) {
+        for sink in self.events_for.iter().chain(former) {
             let backlog = backlogs.iter().find(|backlog| backlog.sink == *sink);
             found.push(self.sink_status(sink, backlog).await?);
         }
@@ -42,7 +43,7 @@ impl App {
             .await?;
         Ok(SinkStatus {
             name: sink.to_owned(),
-            configured: self.has_sink(sink),
+            configured: self.events_for.iter().any(|written| written == sink),
             pending: backlog.map_or(0, |backlog| backlog.pending),
             oldest_at: backlog.map(|backlog| backlog.oldest_at),
             refused: refusals.count,

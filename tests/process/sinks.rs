@@ -112,6 +112,8 @@ async fn a_command_beside_a_server_leaves_events_and_keys_as_the_server_has_them
     let bare = Setup::on(&database);
     let made = ["users", "create", "--email", "eve@example.com"];
     bare.run(&made).await.expect_code(0);
+    let status = bare.run(&["events", "status"]).await.expect_code(0).stdout;
+    assert!(status.starts_with("audit\n") && !status.contains("log\n"), "{status}");
     assert_eq!(database.texts(SINKS).await, ["audit"]);
     assert_eq!(database.texts(KEYS).await, keys);
 }

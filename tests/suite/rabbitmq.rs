@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Exchange, ISSUER, PASSWORD, Proxy, TestServer, assert_in_order, eventually};
+use crate::support::{Actor, Exchange, ISSUER, PASSWORD, Proxy, TestServer, assert_in_order, eventually};
 
 const ERRORS: &str =
     "SELECT last_error FROM outbox_deliveries WHERE last_error IS NOT NULL ORDER BY event_id";
@@ -78,7 +78,7 @@ async fn an_event_that_no_queue_wants_waits_if_it_must_and_is_counted_if_it_need
 /// Whether a queue took it is told of each event, however many are confirmed at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_at_once_each_that_no_queue_wants_waits() {
-    const EACH: usize = 60;
+    const EACH: usize = 100;
     let exchange = Exchange::create().await;
     let queue = exchange.queue(&["auth.user_created"]).await;
     let proxy = Proxy::open_to(&exchange.broker()).await;
@@ -88,13 +88,21 @@ async fn of_many_at_once_each_that_no_queue_wants_waits() {
     ];
     let server =
         TestServer::start_with(&settings.each_ref().map(|(key, value)| (*key, value.as_str()))).await;
-    let users = join_all((0..EACH).map(async |_| server.user().await)).await;
+    let mut users = Vec::new();
+    while users.len() < EACH {
+        users.extend(join_all((0..10).map(async |_| server.user().await)).await);
+    }
     server.published().await;
     proxy.cut();
-    // What a queue takes and what none takes, in turn.
-    for user in &users {
-        server.anonymous().signup().await.expect_status(201);
-        user.logout().await.expect_status(204);
+    // What a queue takes and what none takes, mixed.
+    for some in users.chunks(10) {
+        join_all(some.iter().map(async |user| {
+            let stranger = server.anonymous();
+            stranger.signup().await.expect_status(201);
+            // Over a connection that is new: the server closes what was idle for long.
+            Actor { http: stranger.http, ..user.clone() }.logout().await.expect_status(204);
+        }))
+        .await;
     }
     proxy.restore();
     eventually("each was tried", async || {
