@@ -87,7 +87,7 @@ impl App {
         let mut under_way = FuturesUnordered::new();
         let (mut settled, mut renew_at) = (0, Instant::now() + RENEW_AFTER);
         loop {
-            // Once the sink is found away, the rest of the batch need not find out too; it is as good as away at the end.
+            // Once the sink is found away, the rest of the batch need not find out too. Nor at the end: there is little time.
             while under_way.len() < places
                 && away.get().is_none()
                 && !*relay.stop.borrow()

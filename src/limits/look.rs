@@ -7,6 +7,9 @@ use super::link::Link;
 use super::shared::Scripts;
 use crate::config::RedisTarget;
 
+/// The limits of time are those of servers, who try again by themselves, too: once too late says little.
+const TRIES: usize = 3;
+
 /// What a Redis is like that answers.
 #[derive(Debug, Clone)]
 pub struct RedisLook {
@@ -24,7 +27,13 @@ pub struct RedisLook {
 /// millisecond. The error says why that does not work.
 pub async fn look_at_redis(target: &RedisTarget, key_prefix: &str) -> Result<RedisLook, String> {
     let link = Link::new(target, Scripts::new(key_prefix))?;
-    let (mut connection, answered_in) = link.dial().await.map_err(|error| error.to_string())?;
+    let mut dialled = link.dial().await;
+    for _ in 1..TRIES {
+        if dialled.is_err() {
+            dialled = link.dial().await;
+        }
+    }
+    let (mut connection, answered_in) = dialled.map_err(|error| error.to_string())?;
     let info: Option<InfoDict> = redis::cmd("INFO").query_async(&mut connection).await.ok();
     let get = |name: &str| info.as_ref().and_then(|info| info.get::<String>(name));
     let aof = get("aof_enabled").map(|enabled| enabled == "1");
