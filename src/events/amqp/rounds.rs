@@ -12,9 +12,10 @@ use lapin::options::BasicPublishOptions;
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::describe;
-use crate::events::{PublishError, Receipt, in_time};
+use crate::events::{PUBLISH_TIMEOUT, PublishError, Receipt};
 
 /// The most events of one round.
 pub(super) const ROUND_MAX: usize = 512;
@@ -61,17 +62,14 @@ async fn go_round(channel: Channel, exchange: ShortString, mut rounds: mpsc::Rec
     while rounds.recv_many(&mut round, ROUND_MAX).await > 0 {
         // Who has hung up may have lost the right to publish.
         let round = round.drain(..).filter(|(_, told)| !told.is_closed()).collect();
-        if in_time(publish_all(&channel, &exchange, round)).await.is_err() || !channel.status().connected() {
+        let done = timeout(PUBLISH_TIMEOUT, publish_all(&channel, &exchange, round)).await;
+        if done.is_err() || !channel.status().connected() {
             return;
         }
     }
 }
 
-async fn publish_all(
-    channel: &Channel,
-    exchange: &ShortString,
-    round: Vec<Waiting>,
-) -> Result<(), PublishError> {
+async fn publish_all(channel: &Channel, exchange: &ShortString, round: Vec<Waiting>) {
     let mut sent = Vec::with_capacity(round.len());
     for (letter, told) in round {
         let id = letter.properties.message_id().clone();
@@ -98,7 +96,6 @@ async fn publish_all(
             outcome => outcome,
         });
     }
-    Ok(())
 }
 
 async fn send(
